@@ -1,0 +1,62 @@
+//! What a cache behavior says: whom it admits, what it forwards, how long it keeps.
+
+use crate::path_pattern::PathPattern;
+use crate::policy::{CachePolicy, OriginRequestPolicy};
+
+/// One cache behavior, compiled.
+#[derive(Debug, Clone)]
+pub struct Behavior {
+    /// Which paths it answers; `*` for the default behavior.
+    pub path_pattern: PathPattern,
+    /// Index into [`crate::Distribution::origins`].
+    pub origin: usize,
+    /// Which schemes viewers may use.
+    pub viewer_protocol_policy: ViewerProtocolPolicy,
+    /// Which methods reach the origin at all.
+    pub allowed_methods: AllowedMethods,
+    /// Whether OPTIONS is answered from the cache (GET and HEAD always are).
+    pub caches_options: bool,
+    /// Cache key and TTLs, from `CachePolicyId` or from the legacy `ForwardedValues`.
+    pub cache_policy: CachePolicy,
+    /// What else reaches the origin.
+    pub origin_request_policy: OriginRequestPolicy,
+    /// Whether the edge may compress (`Compress`).
+    pub compress: bool,
+}
+
+/// `ViewerProtocolPolicy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ViewerProtocolPolicy {
+    /// Both schemes.
+    AllowAll,
+    /// http is redirected: 301 for GET and HEAD, 307 otherwise.
+    RedirectToHttps,
+    /// http is refused with 403.
+    HttpsOnly,
+}
+
+/// `AllowedMethods`: CloudFront knows exactly three sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AllowedMethods {
+    /// GET and HEAD.
+    GetHead,
+    /// GET, HEAD and OPTIONS.
+    GetHeadOptions,
+    /// GET, HEAD, OPTIONS, PUT, PATCH, POST and DELETE.
+    All,
+}
+
+impl AllowedMethods {
+    /// Whether a request with this method is let through. CONNECT, TRACE and custom methods never are.
+    pub fn contains(self, method: &::http::Method) -> bool {
+        use ::http::Method;
+        match *method {
+            Method::GET | Method::HEAD => true,
+            Method::OPTIONS => self != AllowedMethods::GetHead,
+            Method::PUT | Method::PATCH | Method::POST | Method::DELETE => {
+                self == AllowedMethods::All
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Facts of HTTP that need no I/O.

@@ -1,0 +1,130 @@
+//! Where objects come from, and how we connect there.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ::http::{HeaderName, HeaderValue};
+
+/// One origin of a distribution.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The name that behaviors use.
+    pub id: String,
+    /// The DNS name: Host and SNI, unless a policy forwards the viewer's Host.
+    pub domain_name: String,
+    /// `OriginPath`: put before the path; starts with `/`, never ends with it, or is empty.
+    pub path: String,
+    /// `OriginCustomHeaders`: they replace what the viewer sent.
+    pub custom_headers: Vec<(HeaderName, HeaderValue)>,
+    /// An S3 bucket or any HTTP server.
+    pub kind: OriginKind,
+    /// How often a connection is tried (1-3), and a GET or HEAD after a read time-out.
+    pub connection_attempts: u8,
+    /// Limit of one connection attempt (1-10 s).
+    pub connection_timeout: Duration,
+    /// Until the first byte and between two reads (1-120 s).
+    pub read_timeout: Duration,
+    /// How long an idle connection is kept for the next request (1-120 s).
+    pub keepalive_timeout: Duration,
+    /// Limit of one origin request with all attempts and the whole body.
+    pub response_completion_timeout: Option<Duration>,
+    /// Where we connect instead of asking DNS for `domain_name`.
+    pub target: Target,
+}
+
+/// What kind of server an origin is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OriginKind {
+    /// An S3 REST bucket: protocol follows the viewer, Host is always the bucket's name.
+    S3,
+    /// Any other HTTP server.
+    Custom {
+        /// `HTTPPort`.
+        http_port: u16,
+        /// `HTTPSPort`.
+        https_port: u16,
+        /// Which scheme is used toward the origin.
+        protocol_policy: OriginProtocolPolicy,
+    },
+}
+
+/// `OriginProtocolPolicy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OriginProtocolPolicy {
+    /// Always http.
+    HttpOnly,
+    /// Always https.
+    HttpsOnly,
+    /// As the viewer came.
+    MatchViewer,
+}
+
+/// Where an origin's connections go. Host, `OriginPath` and custom headers stay as configured.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Target {
+    /// The address that DNS gives for `domain_name`.
+    #[default]
+    Dns,
+    /// Nodes given with `--origin`; each request takes the next.
+    Nodes(Vec<Node>),
+    /// A directory that plays an S3 bucket.
+    Directory(PathBuf),
+    /// A local HTTP API: index into [`crate::Stack::http_apis`].
+    HttpApi(usize),
+}
+
+/// One server of a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// http or https.
+    pub scheme: Scheme,
+    /// A name, an IPv4 address, or an IPv6 address without brackets.
+    pub host: String,
+    /// The port, always explicit.
+    pub port: u16,
+}
+
+/// The two schemes we speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// Clear text.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+}
+
+impl Origin {
+    /// The scheme toward this origin for a viewer that came with `viewer`.
+    ///
+    /// CloudFront guide: `match-viewer` takes the viewer's scheme; S3 origins do the same.
+    pub fn scheme_for(&self, viewer: Scheme) -> Scheme {
+        match &self.kind {
+            OriginKind::S3 => viewer,
+            OriginKind::Custom { protocol_policy, .. } => match protocol_policy {
+                OriginProtocolPolicy::HttpOnly => Scheme::Http,
+                OriginProtocolPolicy::HttpsOnly => Scheme::Https,
+                OriginProtocolPolicy::MatchViewer => viewer,
+            },
+        }
+    }
+
+    /// The port that belongs to `scheme`.
+    pub fn port_for(&self, scheme: Scheme) -> u16 {
+        match (&self.kind, scheme) {
+            (OriginKind::S3, Scheme::Http) => 80,
+            (OriginKind::S3, Scheme::Https) => 443,
+            (OriginKind::Custom { http_port, .. }, Scheme::Http) => *http_port,
+            (OriginKind::Custom { https_port, .. }, Scheme::Https) => *https_port,
+        }
+    }
+}

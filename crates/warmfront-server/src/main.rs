@@ -1,0 +1,2 @@
+//! The warmfront program.
+fn main() {}

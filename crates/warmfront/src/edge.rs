@@ -1,0 +1,87 @@
+//! The edge: a stack of distributions, a cache, and a way to the origins.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use warmfront_core::Stack;
+
+use crate::cache::CacheOptions;
+use crate::clock::{Clock, SystemClock};
+use crate::observe::{Observer, Silent};
+use crate::origin::Connector;
+use crate::request::{Reply, ViewerRequest};
+
+/// A running edge. Clones share the configuration and the cache; each may have a connector of its own,
+/// as the workers of the program do.
+#[derive(Debug, Clone)]
+pub struct Edge {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) connector: Arc<dyn Connector>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) stack: ArcSwap<Stack>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Arc<dyn Observer>,
+}
+
+/// How an edge is put together.
+#[derive(Debug)]
+pub struct EdgeOptions {
+    /// What to serve.
+    pub stack: Arc<Stack>,
+    /// How to reach origins.
+    pub connector: Arc<dyn Connector>,
+    /// Limits of the cache.
+    pub cache: CacheOptions,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Who hears what happened.
+    pub observer: Arc<dyn Observer>,
+    /// The port of https in redirects; left out when it is 443.
+    pub https_port: u16,
+}
+
+impl EdgeOptions {
+    /// The system's clock, a silent observer, 256 MiB of cache.
+    pub fn new(stack: Arc<Stack>, connector: Arc<dyn Connector>) -> Self {
+        Self {
+            stack,
+            connector,
+            cache: CacheOptions::default(),
+            clock: Arc::new(SystemClock::new()),
+            observer: Arc::new(Silent),
+            https_port: 443,
+        }
+    }
+}
+
+impl Edge {
+    /// An edge with an empty cache.
+    pub fn new(options: EdgeOptions) -> Self {
+        let EdgeOptions { stack, connector, clock, observer, .. } = options;
+        Self {
+            shared: Arc::new(Shared { stack: ArcSwap::new(stack), clock, observer }),
+            connector,
+        }
+    }
+
+    /// The same edge, reaching its origins through `connector`.
+    pub fn with_connector(&self, connector: Arc<dyn Connector>) -> Self {
+        Self { shared: self.shared.clone(), connector }
+    }
+
+    /// Serves `stack` from now on; requests in flight finish on the one they started with.
+    pub fn swap(&self, stack: Arc<Stack>) {
+        self.shared.stack.store(stack);
+    }
+
+    /// Answers one request.
+    ///
+    /// Always gives a reply. Dropping the future abandons the request; an origin fetch goes on only
+    /// when others wait for it or the object is worth keeping.
+    pub async fn call(&self, request: ViewerRequest) -> Reply {
+        crate::flow::serve(self, request).await
+    }
+}

@@ -1,0 +1,25 @@
+//! The engine: a CloudFront-shaped edge with a real cache, as a service that any application can embed.
+//!
+//! [`Edge::call`] takes a [`ViewerRequest`] and gives a [`Reply`]; `flow.rs` tells what happens between.
+//! The engine opens no listener, reads no configuration file and writes no log: a program does that
+//! around it, through a handful of narrow seams ([`Connector`], [`Clock`], [`Observer`], [`cache::Storage`]).
+
+pub mod body;
+pub mod cache;
+pub mod clock;
+pub mod edge;
+mod exchange;
+mod flow;
+#[cfg(feature = "lambda")]
+pub mod function;
+pub mod observe;
+pub mod origin;
+pub mod request;
+mod respond;
+
+pub use body::{Body, BodyError};
+pub use clock::{Clock, SystemClock, VirtualClock};
+pub use edge::Edge;
+pub use observe::{AccessRecord, Observer};
+pub use origin::{Connector, OriginError, OriginRequest, OriginResponse};
+pub use request::{Reply, TlsInfo, Viewer, ViewerRequest};

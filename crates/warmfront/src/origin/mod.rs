@@ -1,0 +1,122 @@
+//! The way to an origin: a request goes in, the head of its response comes out, the body streams.
+//!
+//! [`Connector`] is the seam; [`Origins`] is the real one and chooses by [`Target`]. What is sent and
+//! what may be stored is decided elsewhere: this room only carries, within the origin's time limits.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use warmfront_core::Origin;
+use warmfront_core::origin::Scheme;
+
+use crate::body::Body;
+
+/// A boxed future, as the seams return it.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A request on its way to an origin: path and query in `head.uri` (`OriginPath` included), Host and
+/// everything else in the headers. Framing headers are never set: they follow from the body.
+#[derive(Debug)]
+pub struct OriginRequest {
+    /// Method, URI and headers.
+    pub head: http::request::Parts,
+    /// The body, streamed.
+    pub body: Body,
+    /// The viewer's address, for local functions.
+    pub viewer: std::net::SocketAddr,
+    /// The id of the exchange (`X-Amz-Cf-Id`), for logs of local functions.
+    pub request_id: String,
+}
+
+/// What an origin answered. The body yields an error when it breaks off.
+#[derive(Debug)]
+pub struct OriginResponse {
+    /// Status, version and headers, checked by the framing rules.
+    pub head: http::response::Parts,
+    /// The body, streamed, under the origin's read time-out.
+    pub body: Body,
+}
+
+/// Carries requests to origins.
+pub trait Connector: fmt::Debug + Send + Sync + 'static {
+    /// Sends one request, with all the attempts that the origin allows, and resolves with the
+    /// response's head. Dropping the future or the body gives the connection up.
+    fn send<'a>(
+        &'a self,
+        origin: &'a Origin,
+        scheme: Scheme,
+        request: OriginRequest,
+    ) -> BoxFuture<'a, Result<OriginResponse, OriginError>>;
+}
+
+/// Why an origin gave no response. Each kind has its status and its name in CloudFront's logs.
+#[derive(Debug, thiserror::Error)]
+pub enum OriginError {
+    /// The name does not resolve.
+    #[error("origin {origin}: {name} does not resolve")]
+    Dns { origin: String, name: String, #[source] source: Option<std::io::Error> },
+    /// Nobody accepts the connection.
+    #[error("origin {origin}: no connection to {address}")]
+    Connect { origin: String, address: String, #[source] source: std::io::Error },
+    /// The connection was not accepted in time.
+    #[error("origin {origin}: no connection to {address} within {seconds} s")]
+    ConnectTimeout { origin: String, address: String, seconds: u64 },
+    /// The TLS handshake or the certificate failed.
+    #[error("origin {origin}: TLS with {name} failed: {reason}")]
+    Tls { origin: String, name: String, reason: String },
+    /// No byte came within the read time-out.
+    #[error("origin {origin} sent nothing for {seconds} s")]
+    ReadTimeout { origin: String, seconds: u64 },
+    /// The whole exchange took longer than `ResponseCompletionTimeout`.
+    #[error("origin {origin} did not finish within {seconds} s")]
+    CompletionTimeout { origin: String, seconds: u64 },
+    /// The connection broke before a response came.
+    #[error("origin {origin} closed the connection without a response")]
+    Closed { origin: String, #[source] source: Option<Box<dyn std::error::Error + Send + Sync>> },
+    /// The response is not one we pass on.
+    #[error("origin {origin} sent an invalid response: {reason}")]
+    InvalidResponse { origin: String, reason: String },
+    /// The viewer broke its request body off.
+    #[error("the viewer broke its request body off")]
+    ViewerBody,
+    /// A local function failed.
+    #[error("function {function}: {reason}")]
+    Function { function: String, reason: String, timed_out: bool },
+    /// The edge itself cannot carry the request.
+    #[error("origin {origin}: {reason}")]
+    Unavailable { origin: String, reason: String },
+}
+
+impl OriginError {
+    /// The status that the viewer gets (CloudFront guide: 502 and 504).
+    pub fn status(&self) -> u16 {
+        match self {
+            OriginError::ConnectTimeout { .. }
+            | OriginError::ReadTimeout { .. }
+            | OriginError::CompletionTimeout { .. }
+            | OriginError::Function { timed_out: true, .. } => 504,
+            OriginError::ViewerBody => 400,
+            OriginError::Unavailable { .. } => 503,
+            _ => 502,
+        }
+    }
+
+    /// The name in `x-edge-detailed-result-type`.
+    pub fn detailed_result(&self) -> &'static str {
+        match self {
+            OriginError::Dns { .. } => "OriginDnsError",
+            OriginError::Connect { .. }
+            | OriginError::ConnectTimeout { .. }
+            | OriginError::Tls { .. } => "OriginConnectError",
+            OriginError::ReadTimeout { .. } | OriginError::CompletionTimeout { .. } => {
+                "OriginReadError"
+            }
+            OriginError::Closed { .. } => "OriginCommError",
+            OriginError::InvalidResponse { .. } => "OriginInvalidResponseError",
+            OriginError::ViewerBody => "ClientCommError",
+            OriginError::Function { .. } => "OriginError",
+            OriginError::Unavailable { .. } => "Error",
+        }
+    }
+}

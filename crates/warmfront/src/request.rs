@@ -1,0 +1,48 @@
+//! What a viewer brings and what it gets.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use warmfront_core::origin::Scheme;
+
+use crate::body::Body;
+
+/// One request of a viewer, as the listener hands it over.
+///
+/// `head.uri` is what came on the wire: a path and query (or an absolute URI), never normalized.
+#[derive(Debug)]
+pub struct ViewerRequest {
+    /// Method, URI, version and headers.
+    pub head: http::request::Parts,
+    /// The request's body, streamed.
+    pub body: Body,
+    /// Who is asking, and over what.
+    pub viewer: Viewer,
+}
+
+/// The connection a request came over.
+#[derive(Debug, Clone)]
+pub struct Viewer {
+    /// The peer's address and port.
+    pub address: SocketAddr,
+    /// https when it came over TLS.
+    pub scheme: Scheme,
+    /// The port the viewer connected to.
+    pub local_port: u16,
+    /// Facts of the TLS session.
+    pub tls: Option<Arc<TlsInfo>>,
+}
+
+/// What a TLS session agreed on, in the spelling of CloudFront's logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsInfo {
+    /// `TLSv1.3`.
+    pub protocol: String,
+    /// `TLS_AES_128_GCM_SHA256`.
+    pub cipher: String,
+    /// The server name the viewer asked for.
+    pub sni: Option<String>,
+}
+
+/// What goes back to the viewer. A body that ends with an error must end the stream visibly.
+pub type Reply = http::Response<Body>;

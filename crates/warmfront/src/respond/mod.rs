@@ -1,0 +1,1 @@
+//! Shaping the reply for the viewer.
