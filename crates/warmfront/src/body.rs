@@ -116,7 +116,9 @@ impl http_body::Body for Body {
         };
         if let Some(delivery) = &mut self.delivery {
             match &frame {
-                Some(Ok(frame)) => delivery.bytes += frame.data_ref().map_or(0, |data| data.len() as u64),
+                Some(Ok(frame)) => {
+                    delivery.bytes += frame.data_ref().map_or(0, |data| data.len() as u64)
+                }
                 Some(Err(error)) => delivery.failure = Some(error.to_string()),
                 None => delivery.complete = true,
             }

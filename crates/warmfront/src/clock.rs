@@ -89,7 +89,8 @@ impl VirtualClock {
         let due = {
             let mut state = self.lock();
             state.elapsed += by;
-            let later = state.sleepers.split_off(&(state.elapsed + Duration::from_nanos(1), 0));
+            let not_due = (state.elapsed + Duration::from_nanos(1), 0);
+            let later = state.sleepers.split_off(&not_due);
             std::mem::replace(&mut state.sleepers, later)
         };
         for waker in due.into_values() {

@@ -61,10 +61,7 @@ impl Edge {
     /// An edge with an empty cache.
     pub fn new(options: EdgeOptions) -> Self {
         let EdgeOptions { stack, connector, clock, observer, .. } = options;
-        Self {
-            shared: Arc::new(Shared { stack: ArcSwap::new(stack), clock, observer }),
-            connector,
-        }
+        Self { shared: Arc::new(Shared { stack: ArcSwap::new(stack), clock, observer }), connector }
     }
 
     /// The same edge, reaching its origins through `connector`.

@@ -52,13 +52,24 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
 
 /// Why an origin gave no response. Each kind has its status and its name in CloudFront's logs.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are named in each message")]
 pub enum OriginError {
     /// The name does not resolve.
     #[error("origin {origin}: {name} does not resolve")]
-    Dns { origin: String, name: String, #[source] source: Option<std::io::Error> },
+    Dns {
+        origin: String,
+        name: String,
+        #[source]
+        source: Option<std::io::Error>,
+    },
     /// Nobody accepts the connection.
     #[error("origin {origin}: no connection to {address}")]
-    Connect { origin: String, address: String, #[source] source: std::io::Error },
+    Connect {
+        origin: String,
+        address: String,
+        #[source]
+        source: std::io::Error,
+    },
     /// The connection was not accepted in time.
     #[error("origin {origin}: no connection to {address} within {seconds} s")]
     ConnectTimeout { origin: String, address: String, seconds: u64 },
@@ -73,7 +84,11 @@ pub enum OriginError {
     CompletionTimeout { origin: String, seconds: u64 },
     /// The connection broke before a response came.
     #[error("origin {origin} closed the connection without a response")]
-    Closed { origin: String, #[source] source: Option<Box<dyn std::error::Error + Send + Sync>> },
+    Closed {
+        origin: String,
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
     /// The response is not one we pass on.
     #[error("origin {origin} sent an invalid response: {reason}")]
     InvalidResponse { origin: String, reason: String },
