@@ -15,6 +15,7 @@ pub mod function;
 pub mod observe;
 pub mod origin;
 pub mod request;
+mod request_id;
 mod respond;
 
 pub use body::{Body, BodyError};
@@ -23,3 +24,4 @@ pub use edge::Edge;
 pub use observe::{AccessRecord, Observer};
 pub use origin::{Connector, OriginError, OriginRequest, OriginResponse};
 pub use request::{Reply, TlsInfo, Viewer, ViewerRequest};
+pub use request_id::RequestId;

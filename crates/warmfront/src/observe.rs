@@ -1,11 +1,16 @@
 //! What the engine tells about its work. How that looks as a log line or a metric is the program's choice.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use http::HeaderValue;
+use warmfront_core::Distribution;
 use warmfront_core::origin::Scheme;
+
+use crate::request::TlsInfo;
+use crate::request_id::RequestId;
 
 /// Hears what happened. Called on the request's own task: be quick, never block.
 pub trait Observer: fmt::Debug + Send + Sync + 'static {
@@ -26,28 +31,34 @@ impl Observer for Silent {
 }
 
 /// One request, from its first byte to the last of its reply: what an access log line tells.
+///
+/// The header values are the viewer's own bytes: whoever prints them must escape them.
 #[derive(Debug, Clone)]
 pub struct AccessRecord {
     /// `X-Amz-Cf-Id`.
-    pub request_id: String,
+    pub request_id: RequestId,
     /// When the request arrived.
     pub received: SystemTime,
-    /// The viewer's address.
-    pub viewer: IpAddr,
-    /// The viewer's port.
-    pub viewer_port: u16,
+    /// The viewer's address and port.
+    pub viewer: SocketAddr,
     /// How it came.
     pub scheme: Scheme,
+    /// What its TLS session agreed on.
+    pub tls: Option<Arc<TlsInfo>>,
     /// The protocol version.
     pub version: http::Version,
     /// The method.
     pub method: http::Method,
-    /// The Host as sent.
-    pub host: String,
-    /// Path and query as sent.
-    pub target: String,
-    /// The distribution's id, once one was found.
-    pub distribution: Option<String>,
+    /// The target as sent: path and query, or an absolute URI.
+    pub uri: http::Uri,
+    /// The Host field as sent; HTTP/2 carries it in `uri`.
+    pub host: Option<HeaderValue>,
+    /// Referer as sent.
+    pub referer: Option<HeaderValue>,
+    /// User-Agent as sent.
+    pub user_agent: Option<HeaderValue>,
+    /// The distribution that answered, once one was found.
+    pub distribution: Option<Arc<Distribution>>,
     /// The status sent.
     pub status: u16,
     /// `X-Cache` without ` from cloudfront`: Hit, RefreshHit, Miss, Error, Redirect …
@@ -56,7 +67,7 @@ pub struct AccessRecord {
     pub detailed_result: &'static str,
     /// Body bytes handed to the connection.
     pub body_bytes: u64,
-    /// From the request's head to the first byte of the reply.
+    /// From the request's head to the head of the reply.
     pub time_to_first_byte: Duration,
     /// From the request's head to the end of the reply.
     pub time_taken: Duration,
@@ -64,10 +75,6 @@ pub struct AccessRecord {
     pub complete: bool,
     /// Why the body broke off.
     pub failure: Option<String>,
-    /// Referer, for the log.
-    pub referer: Option<String>,
-    /// User-Agent, for the log.
-    pub user_agent: Option<String>,
 }
 
 /// Rides on a reply's body and reports when the body is done or dropped.
