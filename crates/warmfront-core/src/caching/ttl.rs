@@ -1,0 +1,211 @@
+//! The arithmetic of lifetimes: what the origin said, within MinTTL and MaxTTL (cloudfront.md §3.1).
+//!
+//! Whether a response may be stored at all is decided in `storable`.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use ::http::{HeaderMap, header};
+
+use super::cache_control::{CacheControl, MAX_SECONDS, delta_seconds};
+use super::{CacheRules, Forbids};
+use crate::http::date;
+use crate::policy::TtlBounds;
+
+/// How long a stored response may answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetime {
+    /// Fresh this long from the moment of storing; the origin's Age is already taken off.
+    pub fresh_for: Duration,
+    /// After that: how long it may answer while it is being revalidated.
+    pub stale_while_revalidate: Duration,
+    /// After that (beside, not after, `stale_while_revalidate`): how long it may answer for an
+    /// origin that cannot be reached or answers 5xx. See [`stale_windows`].
+    pub stale_if_error: Duration,
+    /// The Age the response came with.
+    pub initial_age: Duration,
+    /// Where `fresh_for` comes from.
+    pub rule: TtlRule,
+}
+
+/// Which rule gave a lifetime. Its text is for the log and for `explain`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TtlRule {
+    /// What named the lifetime.
+    pub source: TtlSource,
+    /// What moved it, if anything did.
+    pub limit: Option<TtlLimit>,
+}
+
+/// What named a lifetime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TtlSource {
+    /// The origin's `s-maxage`.
+    SMaxage(Duration),
+    /// The origin's `max-age`.
+    MaxAge(Duration),
+    /// The origin's Expires, counted from now; zero when it is past or not a date.
+    Expires(Duration),
+    /// The origin named none.
+    DefaultTtl(Duration),
+    /// The origin forbade storing, and MinTTL is greater than zero.
+    MinTtlDespite(Forbids, Duration),
+    /// An error response without a lifetime of its own.
+    ErrorCachingMinTtl(Duration),
+}
+
+/// What moved a lifetime away from its source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TtlLimit {
+    /// Raised to MinTTL.
+    MinTtl(Duration),
+    /// Lowered to MaxTTL.
+    MaxTtl(Duration),
+    /// Raised to ErrorCachingMinTTL.
+    ErrorCachingMinTtl(Duration),
+}
+
+/// The lifetime that the origin itself names, and what is left of it when the response arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Explicit {
+    pub(super) source: TtlSource,
+    pub(super) remaining: Duration,
+}
+
+/// s-maxage before max-age before Expires; `None` when the origin says none of them.
+///
+/// Age has used up a part of the lifetime (RFC 9111 §4.2.3; CloudFront's guide is silent).
+pub(super) fn explicit(
+    control: &CacheControl,
+    headers: &HeaderMap,
+    age: Duration,
+    now: SystemTime,
+) -> Option<Explicit> {
+    if let Some(said) = control.s_maxage {
+        let remaining = said.saturating_sub(age);
+        return Some(Explicit { source: TtlSource::SMaxage(said), remaining });
+    }
+    if let Some(said) = control.max_age {
+        let remaining = said.saturating_sub(age);
+        return Some(Explicit { source: TtlSource::MaxAge(said), remaining });
+    }
+    let mut lines = headers.get_all(header::EXPIRES).iter();
+    let first = lines.next()?;
+    // RFC 9111 §5.3: what is no date is a time in the past; two different lines are no date.
+    let expires = if lines.all(|line| line == first) { date::parse(first) } else { None };
+    let until = |then: SystemTime| expires.and_then(|e| e.duration_since(then).ok());
+    let said = until(now).unwrap_or_default().min(Duration::from_secs(MAX_SECONDS));
+    // Expires is a moment, so time spent on the way is in it already, provided that the clocks
+    // agree. Where Age and Date say that less is left, less is left.
+    let remaining = match headers.get(header::DATE).and_then(date::parse) {
+        _ if age.is_zero() => said,
+        Some(sent) => said.min(until(sent).unwrap_or_default().saturating_sub(age)),
+        None => said.saturating_sub(age),
+    };
+    Some(Explicit { source: TtlSource::Expires(said), remaining })
+}
+
+/// A lifetime within `ttl`. With a MinTTL of zero only MaxTTL limits.
+pub(super) fn bounded(explicit: Explicit, ttl: &TtlBounds) -> (Duration, TtlRule) {
+    let Explicit { source, remaining } = explicit;
+    if remaining > ttl.max() {
+        (ttl.max(), TtlRule { source, limit: Some(TtlLimit::MaxTtl(ttl.max())) })
+    } else if remaining < ttl.min() {
+        (ttl.min(), TtlRule { source, limit: Some(TtlLimit::MinTtl(ttl.min())) })
+    } else {
+        (remaining, TtlRule { source, limit: None })
+    }
+}
+
+/// An error's lifetime: the origin's, at most MaxTTL, and ErrorCachingMinTTL at least
+/// (CloudFront guide: how long CloudFront caches errors).
+pub(super) fn error_bounded(
+    explicit: Option<Explicit>,
+    max: Duration,
+    error_caching_min_ttl: Duration,
+) -> (Duration, TtlRule) {
+    let Some(Explicit { source, remaining }) = explicit else {
+        let source = TtlSource::ErrorCachingMinTtl(error_caching_min_ttl);
+        return (error_caching_min_ttl, TtlRule { source, limit: None });
+    };
+    let lowered = remaining.min(max);
+    if lowered < error_caching_min_ttl {
+        let limit = Some(TtlLimit::ErrorCachingMinTtl(error_caching_min_ttl));
+        (error_caching_min_ttl, TtlRule { source, limit })
+    } else {
+        let limit = (lowered < remaining).then_some(TtlLimit::MaxTtl(max));
+        (lowered, TtlRule { source, limit })
+    }
+}
+
+/// How long after expiry a copy may answer: while it is revalidated, and for a failing origin.
+///
+/// CloudFront guide, restated in cloudfront.md §3.6: both windows are the smaller of what the
+/// directive says and MaxTTL. An origin that sends neither directive gets the stale copy for as
+/// long as it is in the cache, and none beyond MaxTTL. Both windows open at expiry, so that an
+/// object whose lifetime already is MaxTTL can answer for its origin too; one that says only
+/// stale-while-revalidate leaves stale-if-error open in the same way.
+/// must-revalidate and proxy-revalidate forbid both (RFC 9111 §4.2.4; the guide is silent).
+pub(super) fn stale_windows(
+    control: &CacheControl,
+    ttl: &TtlBounds,
+    rules: CacheRules,
+) -> (Duration, Duration) {
+    let forbidden = control.must_revalidate
+        || control.proxy_revalidate
+        || (rules.s_maxage_forbids_stale() && control.s_maxage.is_some());
+    if forbidden {
+        return (Duration::ZERO, Duration::ZERO);
+    }
+    (
+        control.stale_while_revalidate.unwrap_or_default().min(ttl.max()),
+        control.stale_if_error.unwrap_or(Duration::MAX).min(ttl.max()),
+    )
+}
+
+/// The Age of a response: its first list member, if that is a number; huge values saturate.
+pub(super) fn initial_age(headers: &HeaderMap) -> Duration {
+    let seconds = headers
+        .get(header::AGE)
+        .and_then(|value| value.as_bytes().split(|&byte| byte == b',').next())
+        .and_then(|first| delta_seconds(first.trim_ascii()))
+        .unwrap_or(0);
+    Duration::from_secs(seconds.min(MAX_SECONDS))
+}
+
+impl fmt::Display for Lifetime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: fresh for {} s", self.rule, self.fresh_for.as_secs())?;
+        if self.initial_age.is_zero() {
+            Ok(())
+        } else {
+            write!(f, " (came with Age: {})", self.initial_age.as_secs())
+        }
+    }
+}
+
+impl fmt::Display for TtlRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.source {
+            TtlSource::SMaxage(said) => write!(f, "s-maxage={}", said.as_secs()),
+            TtlSource::MaxAge(said) => write!(f, "max-age={}", said.as_secs()),
+            TtlSource::Expires(Duration::ZERO) => f.write_str("Expires in the past"),
+            TtlSource::Expires(said) => write!(f, "Expires in {} s", said.as_secs()),
+            TtlSource::DefaultTtl(ttl) => write!(f, "DefaultTTL={}", ttl.as_secs()),
+            TtlSource::MinTtlDespite(forbids, ttl) => {
+                write!(f, "MinTTL={} although the origin says {forbids}", ttl.as_secs())
+            }
+            TtlSource::ErrorCachingMinTtl(ttl) => {
+                write!(f, "ErrorCachingMinTTL={}", ttl.as_secs())
+            }
+        }?;
+        match self.limit {
+            None => Ok(()),
+            Some(TtlLimit::MinTtl(ttl)) => write!(f, ", raised to MinTTL={}", ttl.as_secs()),
+            Some(TtlLimit::MaxTtl(ttl)) => write!(f, ", lowered to MaxTTL={}", ttl.as_secs()),
+            Some(TtlLimit::ErrorCachingMinTtl(ttl)) => {
+                write!(f, ", raised to ErrorCachingMinTTL={}", ttl.as_secs())
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Which header fields of an origin's reply go on to the viewer, and which are kept with the object.
+//!
+//! Hop-by-hop fields are gone already (`hop_by_hop`); Vary is filtered in `caching::vary`.
+
+use ::http::{HeaderMap, HeaderName, header};
+
+use crate::caching::cache_control;
+
+/// Takes off what no viewer gets to see, stored or not (CloudFront guide: response headers).
+///
+/// Via is written anew by the edge. Set-Cookie goes when the behavior forwards no cookies: what
+/// the origin then sets would belong to nobody. S3's own request ids stay between S3 and us.
+pub fn passed_head(headers: &mut HeaderMap, forwards_cookies: bool, s3: bool) {
+    for name in [header::VIA, header::TRAILER, header::UPGRADE] {
+        headers.remove(name);
+    }
+    if !forwards_cookies {
+        headers.remove(header::SET_COOKIE);
+    }
+    if s3 {
+        headers.remove(X_AMZ_ID_2);
+        headers.remove(X_AMZ_REQUEST_ID);
+    }
+}
+
+/// Takes off what is not kept with the object: all that [`passed_head`] takes, Age (which is
+/// counted on from `Lifetime::initial_age`), and the fields that the origin names in
+/// `no-cache="…"` or `private="…"`, which only the viewer who caused the fill may get.
+///
+/// So `Cache-Control: no-cache="Set-Cookie"` keeps a cookie from being replayed, as CloudFront
+/// documents it. Cache-Control itself, Date and Content-Length stay in any case.
+pub fn stored_head(headers: &mut HeaderMap, forwards_cookies: bool, s3: bool) {
+    passed_head(headers, forwards_cookies, s3);
+    headers.remove(header::AGE);
+    let control = cache_control::parse(headers);
+    for name in control.no_cache_fields.iter().chain(&control.private_fields) {
+        if !ALWAYS_KEPT.contains(name) {
+            headers.remove(name);
+        }
+    }
+}
+
+const X_AMZ_ID_2: HeaderName = HeaderName::from_static("x-amz-id-2");
+const X_AMZ_REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
+
+/// Without these the object would be read differently from what the origin sent.
+const ALWAYS_KEPT: [HeaderName; 5] = [
+    header::CACHE_CONTROL,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::DATE,
+];
