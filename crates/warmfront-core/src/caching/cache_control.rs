@@ -50,10 +50,7 @@ pub fn parse(headers: &HeaderMap) -> CacheControl {
     let mut control = CacheControl::default();
     for line in headers.get_all(header::CACHE_CONTROL) {
         control.is_present = true;
-        let mut rest = line.as_bytes();
-        while let Some(member) = next_member(&mut rest) {
-            control.take(member);
-        }
+        Members { rest: line.as_bytes(), quoting: true }.for_each(|member| control.take(member));
     }
     control
 }
@@ -88,29 +85,42 @@ impl CacheControl {
         } else if is("proxy-revalidate") {
             self.proxy_revalidate = true;
         } else if is("public") {
-            self.public = argument.is_none(); // the one word that permits: exactly as in the ABNF
+            self.public |= argument.is_none(); // the one word that permits: exactly as in the ABNF
         } else if is("immutable") {
             self.immutable = true;
         }
     }
 }
 
-/// The next member of a comma-separated list, without the space around it. A comma inside a quoted
-/// string does not separate; a quote that is never closed is an ordinary character.
-fn next_member<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    if rest.is_empty() {
-        return None;
+/// Splits a line at the commas outside quoted strings.
+struct Members<'a> {
+    rest: &'a [u8],
+    /// False once a quote is never closed: then that quote and all behind it are ordinary
+    /// characters, so that a directive behind it is still seen and the work stays linear.
+    quoting: bool,
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let line = self.rest;
+        let mut at = 0;
+        while at < line.len() && line[at] != b',' {
+            if line[at] == b'"' && self.quoting {
+                match closing_quote(line, at) {
+                    Some(closing) => at = closing,
+                    None => self.quoting = false,
+                }
+            }
+            at += 1;
+        }
+        self.rest = line.get(at + 1..).unwrap_or_default();
+        Some(line[..at].trim_ascii())
     }
-    let line = *rest;
-    let mut at = 0;
-    while at < line.len() && line[at] != b',' {
-        at = match line[at] {
-            b'"' => closing_quote(line, at).unwrap_or(at) + 1,
-            _ => at + 1,
-        };
-    }
-    *rest = line.get(at + 1..).unwrap_or_default();
-    Some(line[..at].trim_ascii())
 }
 
 fn closing_quote(line: &[u8], opening: usize) -> Option<usize> {
@@ -171,5 +181,156 @@ fn cover(whole: &mut bool, fields: &mut Vec<HeaderName>, argument: Option<&[u8]>
     let readable = names.all(|name| HeaderName::from_bytes(name).map(|n| fields.push(n)).is_ok());
     if !readable || fields.len() == before {
         *whole = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ::http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(lines: &[&str]) -> CacheControl {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(header::CACHE_CONTROL, line.parse().unwrap());
+        }
+        parse(&headers)
+    }
+
+    /// Reads like the header it came from: only what a cache acts on, in a fixed order.
+    fn told(control: &CacheControl) -> String {
+        let mut words = Vec::new();
+        for (is_said, word) in [
+            (control.no_store, "no-store"),
+            (control.no_cache, "no-cache"),
+            (control.private, "private"),
+            (control.public, "public"),
+            (control.must_revalidate, "must-revalidate"),
+            (control.proxy_revalidate, "proxy-revalidate"),
+            (control.immutable, "immutable"),
+        ] {
+            words.extend(is_said.then(|| word.to_owned()));
+        }
+        for (seconds, word) in [
+            (control.max_age, "max-age"),
+            (control.s_maxage, "s-maxage"),
+            (control.stale_while_revalidate, "swr"),
+            (control.stale_if_error, "sie"),
+        ] {
+            words.extend(seconds.map(|seconds| format!("{word}={}", seconds.as_secs())));
+        }
+        for (fields, word) in
+            [(&control.no_cache_fields, "no-cache"), (&control.private_fields, "private")]
+        {
+            words.extend(fields.iter().map(|field| format!("{word}:{field}")));
+        }
+        words.join(" ")
+    }
+
+    #[track_caller]
+    fn check(line: &str, expected: &str) {
+        assert_eq!(told(&read(&[line])), expected, "Cache-Control: {line}");
+    }
+
+    #[test]
+    fn every_directive_is_read_in_any_letter_case_and_spacing() {
+        check("no-store", "no-store");
+        check("No-Cache , PRIVATE", "no-cache private");
+        check(
+            "public,must-revalidate,\tproxy-revalidate,immutable",
+            "public must-revalidate proxy-revalidate immutable",
+        );
+        check("max-age=60, s-maxage=600", "max-age=60 s-maxage=600");
+        check("stale-while-revalidate=5, stale-if-error=10", "swr=5 sie=10");
+        check(" ,, max-age=1 ,,", "max-age=1");
+        check("no-transform, foo=bar, x", "");
+    }
+
+    #[test]
+    fn seconds_follow_the_abnf_and_what_does_not_is_stale() {
+        check("max-age=0060", "max-age=60");
+        check("max-age=\"60\"", "max-age=60");
+        check(r#"max-age="\6\0""#, "max-age=60");
+        check("max-age='60'", "max-age=0");
+        check("max-age=-1", "max-age=0");
+        check("max-age=1.5", "max-age=0");
+        check("max-age", "max-age=0");
+        check("max-age=", "max-age=0");
+        check("max-age =60", "max-age=0");
+        check("max-age= 60", "max-age=0");
+        check("max-age=60;s-maxage=5", "max-age=0");
+        check("s-maxage=abc", "s-maxage=0");
+        check("stale-if-error=soon", "sie=0");
+        check("max-age=99999999999999999999999999", "max-age=3153600000");
+    }
+
+    #[test]
+    fn of_two_values_the_smaller_counts() {
+        check("max-age=10, max-age=20", "max-age=10");
+        check("max-age=20, max-age=10", "max-age=10");
+        assert_eq!(told(&read(&["max-age=20", "no-cache", "max-age=0"])), "no-cache max-age=0");
+    }
+
+    #[test]
+    fn quoted_strings_hide_what_they_hold() {
+        check("ext=\"no-store, max-age=1\", max-age=60", "max-age=60");
+        check(r#"ext="a\", no-store", max-age=60"#, "max-age=60");
+        check("ext=\"never closed, no-store", "no-store");
+        check(r#"ext="\", private, x="\", no-store"#, "no-store");
+    }
+
+    #[test]
+    fn a_field_list_is_about_these_fields_and_a_damaged_one_about_everything() {
+        check("no-cache=\"Set-Cookie\"", "no-cache:set-cookie");
+        check("no-cache=Set-Cookie", "no-cache:set-cookie");
+        check("private=\"X-A, x-b\", max-age=5", "max-age=5 private:x-a private:x-b");
+        check("no-cache=\"\"", "no-cache");
+        check("private=", "private");
+        check("private=\"x y\"", "private");
+        check("private=\"X-A, x y\"", "private private:x-a");
+        check("no-cache=\"Set-Cookie\", no-cache", "no-cache no-cache:set-cookie");
+    }
+
+    #[test]
+    fn a_permission_is_only_read_as_written_and_a_prohibition_in_any_form() {
+        check("public=yes", "");
+        check("no-store=1", "no-store");
+        check("must-revalidate=0", "must-revalidate");
+    }
+
+    #[test]
+    fn an_empty_field_is_a_field() {
+        assert!(read(&[""]).is_present);
+        assert!(!read(&[]).is_present);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_bytes_reading_ends(
+            lines in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..4)
+        ) {
+            let mut headers = HeaderMap::new();
+            for line in &lines {
+                if let Ok(value) = HeaderValue::from_bytes(line) {
+                    headers.append(header::CACHE_CONTROL, value);
+                }
+            }
+            parse(&headers);
+        }
+
+        #[test]
+        fn a_prohibition_is_never_lost_among_other_directives(
+            before in prop::collection::vec("[a-z=0-9\"\\\\ ]{0,8}", 0..6),
+            after in prop::collection::vec("[a-z=0-9 ]{0,8}", 0..6),
+        ) {
+            // Unless it stands inside a quoted string that was opened before it and closed behind.
+            let line = format!("{},no-store,{}", before.join(","), after.join(","));
+            let quotes = line.bytes().filter(|&b| b == b'"').count();
+            prop_assume!(quotes <= 1 || !line.contains('\\') && quotes.is_multiple_of(2)
+                && before.iter().all(|part| part.matches('"').count().is_multiple_of(2)));
+            prop_assert!(read(&[&line]).no_store, "{}", line);
+        }
     }
 }

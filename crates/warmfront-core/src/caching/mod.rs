@@ -1,6 +1,6 @@
 //! What a cache may do (RFC 9111 and CloudFront's TTL rules), as pure functions.
 //!
-//! A reply of the origin goes through [`storable`]: may it be kept, and for how long. A request
+//! A reply of the origin goes through [`storable()`]: may it be kept, and for how long. A request
 //! that meets a stored response asks [`freshness()`], and for a response past its time
 //! [`conditional_headers`] and [`update_stored`]. What the cache key is lives in `policy`.
 
@@ -47,13 +47,6 @@ impl CacheRules {
     pub fn s_maxage_forbids_stale(self) -> bool {
         match self {
             CacheRules::CloudFront => false,
-        }
-    }
-
-    /// Whether only CloudFront's list of error statuses is kept, for ErrorCachingMinTTL at least.
-    pub fn has_error_caching(self) -> bool {
-        match self {
-            CacheRules::CloudFront => true,
         }
     }
 }

@@ -27,7 +27,8 @@ pub struct ResponseFacts<'a> {
     pub ttl: &'a TtlBounds,
     /// ErrorCachingMinTTL for this status; CloudFront's default is 10 s.
     pub error_caching_min_ttl: Duration,
-    /// The behavior forwards cookies to the origin.
+    /// The behavior forwards cookies to the origin. CloudFront stores such responses all the same;
+    /// what becomes of their Set-Cookie is `http::storable_head`'s work.
     pub forwards_cookies: bool,
     /// The cache's profile.
     pub rules: CacheRules,
@@ -61,8 +62,10 @@ pub enum NotStored {
     Authorization,
     /// `Vary: *` with a MinTTL of zero.
     VaryStar,
-    /// 206, or Content-Range on another status: not the whole object.
+    /// 206, or Content-Range on another status, as an answer to Range.
     PartialContent,
+    /// The same as an answer to a request without Range: the origin is at fault.
+    UnaskedPart,
     /// A status that is never stored.
     Status(StatusCode),
     /// A redirect that is stored only with Cache-Control.
@@ -97,7 +100,8 @@ fn lifetime(facts: &ResponseFacts<'_>, now: SystemTime) -> Result<Lifetime, NotS
         return Err(NotStored::CachingDisabled);
     }
     if is_partial(facts) {
-        return Err(NotStored::PartialContent);
+        let asked = facts.asked_for_range;
+        return Err(if asked { NotStored::PartialContent } else { NotStored::UnaskedPart });
     }
     let kind = Kind::of(facts.status).ok_or(NotStored::Status(facts.status))?;
     let control = cache_control::parse(facts.headers);
@@ -262,7 +266,12 @@ impl fmt::Display for NotStored {
                  says none of public, s-maxage, must-revalidate",
             ),
             NotStored::VaryStar => f.write_str("the origin says Vary: *, and MinTTL is 0"),
-            NotStored::PartialContent => f.write_str("the response is a part of the object"),
+            NotStored::PartialContent => {
+                f.write_str("the response is a part, and only whole objects are stored")
+            }
+            NotStored::UnaskedPart => f.write_str(
+                "the origin sent a part (206 or Content-Range) to a request without Range",
+            ),
             NotStored::Status(status) => {
                 write!(f, "status {} is never stored", status.as_u16())
             }
@@ -288,3 +297,6 @@ impl fmt::Display for Forbids {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,8 +19,9 @@ pub struct Lifetime {
     pub fresh_for: Duration,
     /// After that: how long it may answer while it is being revalidated.
     pub stale_while_revalidate: Duration,
-    /// After that (beside, not after, `stale_while_revalidate`): how long it may answer for an
-    /// origin that cannot be reached or answers 5xx. See [`stale_windows`].
+    /// After `fresh_for`, beside `stale_while_revalidate`: how long it may answer for an origin that
+    /// cannot be reached or answers 5xx. CloudFront's rule: the smaller of what the origin says in
+    /// its own stale-if-error and MaxTTL, and MaxTTL when it says nothing.
     pub stale_if_error: Duration,
     /// The Age the response came with.
     pub initial_age: Duration,

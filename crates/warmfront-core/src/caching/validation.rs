@@ -171,3 +171,204 @@ fn the_date(headers: &HeaderMap, name: HeaderName) -> Option<std::time::SystemTi
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn headers(lines: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            let (name, value) = line.split_once(": ").unwrap_or((line.trim_end_matches(':'), ""));
+            headers.append(
+                HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            );
+        }
+        headers
+    }
+
+    const EARLY: &str = "Sun, 06 Nov 1994 08:00:00 GMT";
+    const MIDDLE: &str = "Sun, 06 Nov 1994 08:30:00 GMT";
+    const LATE: &str = "Sun, 06 Nov 1994 09:00:00 GMT";
+
+    #[track_caller]
+    fn check(request: &[&str], stored: &[&str], expected: Precondition) {
+        let (asked, kept) = (headers(request), headers(stored));
+        for method in [Method::GET, Method::HEAD] {
+            let answer = evaluate(&asked, &method, StatusCode::OK, &kept);
+            assert_eq!(answer, expected, "{method} {request:?} of {stored:?}");
+        }
+    }
+
+    #[test]
+    fn if_none_match_compares_weakly_and_over_lists() {
+        use Precondition::{NotModified, Proceed};
+        let stored = &["ETag: \"a\""];
+        check(&[], stored, Proceed);
+        check(&["If-None-Match: \"a\""], stored, NotModified);
+        check(&["If-None-Match: \"b\""], stored, Proceed);
+        check(&["If-None-Match: \"A\""], stored, Proceed);
+        check(&["If-None-Match: W/\"a\""], stored, NotModified);
+        check(&["If-None-Match: \"a\""], &["ETag: W/\"a\""], NotModified);
+        check(&["If-None-Match: \"x\", W/\"y\" ,\"a\""], stored, NotModified);
+        check(&["If-None-Match: \"x\"", "If-None-Match: \"a\""], stored, NotModified);
+        check(&["If-None-Match: ,,\"a\",,"], stored, NotModified);
+        check(&["If-None-Match: \"x,\"a\",y\""], stored, Proceed);
+        check(&["If-None-Match: \"a,b\""], &["ETag: \"a,b\""], NotModified);
+        check(&["If-None-Match: \"b\""], &["ETag: \"a,b\""], Proceed);
+        check(&["If-None-Match: \"a\\\", \"b\""], &["ETag: \"b\""], NotModified);
+        check(&["If-None-Match: a"], &["ETag: a"], NotModified);
+        check(&["If-None-Match: a"], stored, Proceed);
+        check(&["If-None-Match:"], stored, Proceed);
+        check(&["If-None-Match: \"a\""], &[], Proceed);
+        check(&["If-None-Match: *"], &[], NotModified);
+    }
+
+    #[test]
+    fn if_modified_since_compares_with_last_modified_or_else_date() {
+        use Precondition::{NotModified, Proceed};
+        let since = |date: &str| format!("If-Modified-Since: {date}");
+        let modified = &*format!("Last-Modified: {MIDDLE}");
+        check(&[&since(EARLY)], &[modified], Proceed);
+        check(&[&since(MIDDLE)], &[modified], NotModified);
+        check(&[&since(LATE)], &[modified], NotModified);
+        check(&[&since("sunday, 06-nov-94 08:30:00 gmt")], &[modified], NotModified);
+        check(&[&since("yesterday")], &[modified], Proceed);
+        check(&[&since(LATE), &since(LATE)], &[modified], Proceed);
+        check(&[&since(MIDDLE)], &[&format!("Date: {MIDDLE}")], NotModified);
+        check(&[&since(EARLY)], &[&format!("Date: {MIDDLE}")], Proceed);
+        check(&[&since(LATE)], &[modified, &format!("Date: {LATE}")], NotModified);
+        check(&[&since(LATE)], &[], Proceed);
+    }
+
+    #[test]
+    fn if_none_match_silences_if_modified_since() {
+        let stored = &["ETag: \"a\"", &*format!("Last-Modified: {MIDDLE}")];
+        let since = &*format!("If-Modified-Since: {LATE}");
+        check(&["If-None-Match: \"b\"", since], stored, Precondition::Proceed);
+        let since = &*format!("If-Modified-Since: {EARLY}");
+        check(&["If-None-Match: \"a\"", since], stored, Precondition::NotModified);
+    }
+
+    #[test]
+    fn if_match_compares_strongly_and_comes_first() {
+        use Precondition::{Failed, NotModified, Proceed};
+        let stored = &["ETag: \"a\"", &*format!("Last-Modified: {MIDDLE}")];
+        check(&["If-Match: \"a\""], stored, Proceed);
+        check(&["If-Match: \"x\", \"a\""], stored, Proceed);
+        check(&["If-Match: *"], stored, Proceed);
+        check(&["If-Match: \"b\""], stored, Failed);
+        check(&["If-Match: W/\"a\""], stored, Failed);
+        check(&["If-Match: W/\"a\""], &["ETag: W/\"a\""], Failed);
+        check(&["If-Match: \"b\"", "If-None-Match: \"a\""], stored, Failed);
+        check(&["If-Match: \"a\"", "If-None-Match: \"a\""], stored, NotModified);
+        let until = |date: &str| format!("If-Unmodified-Since: {date}");
+        check(&["If-Match: \"a\"", &until(EARLY)], stored, Proceed);
+        check(&[&until(EARLY)], stored, Failed);
+        check(&[&until(MIDDLE)], stored, Proceed);
+        check(&[&until("never")], stored, Proceed);
+        check(&[&until(EARLY)], &["ETag: \"a\""], Proceed);
+        check(&[&until(EARLY), "If-None-Match: \"a\""], stored, Failed);
+    }
+
+    #[test]
+    fn conditions_are_for_successful_answers_to_get_and_head() {
+        let (asked, kept) = (headers(&["If-None-Match: \"a\""]), headers(&["ETag: \"a\""]));
+        for (method, status) in [(Method::GET, 404), (Method::GET, 301), (Method::OPTIONS, 200)] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(evaluate(&asked, &method, status, &kept), Precondition::Proceed);
+        }
+    }
+
+    #[test]
+    fn the_origin_is_asked_with_its_own_validators() {
+        let asked = |stored: &[&str]| -> Vec<String> {
+            conditional_headers(&headers(stored))
+                .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+                .collect()
+        };
+        assert_eq!(asked(&["ETag: W/\"a\""]), ["if-none-match: W/\"a\""]);
+        assert_eq!(
+            asked(&["Last-Modified: yesterday", "ETag: \"a\""]),
+            ["if-none-match: \"a\"", "if-modified-since: yesterday"]
+        );
+        assert_eq!(asked(&["Content-Type: text/plain"]), [""; 0]);
+    }
+
+    #[test]
+    fn a_304_replaces_fields_but_never_those_that_describe_the_body() {
+        let stored = headers(&[
+            "Cache-Control: max-age=1",
+            "Content-Length: 10",
+            "Content-Encoding: gzip",
+            "Content-Type: text/plain",
+            "X-Twice: 1",
+            "X-Twice: 2",
+            "X-Kept: yes",
+        ]);
+        let not_modified = headers(&[
+            "Cache-Control: max-age=2",
+            "Content-Length: 0",
+            "Content-Encoding: br",
+            "Content-Type: text/html",
+            "Content-Range: bytes 0-1/2",
+            "X-Twice: 3",
+            "X-New: 1",
+            "X-New: 2",
+        ]);
+        let expected = headers(&[
+            "Cache-Control: max-age=2",
+            "Content-Length: 10",
+            "Content-Encoding: gzip",
+            "Content-Type: text/html",
+            "X-Twice: 3",
+            "X-Kept: yes",
+            "X-New: 1",
+            "X-New: 2",
+        ]);
+        assert_eq!(update_stored(&stored, &not_modified), expected);
+    }
+
+    #[test]
+    fn a_304_confirms_only_the_response_it_names() {
+        let check = |stored: &[&str], answer: &[&str], expected: bool| {
+            let confirmed = confirms(&headers(stored), &headers(answer));
+            assert_eq!(confirmed, expected, "{stored:?} {answer:?}");
+        };
+        check(&["ETag: \"a\""], &["ETag: \"a\""], true);
+        check(&["ETag: \"a\""], &["ETag: W/\"a\""], true);
+        check(&["ETag: \"a\""], &[], true);
+        check(&[], &[], true);
+        check(&["ETag: \"a\""], &["ETag: \"b\""], false);
+        check(&[], &["ETag: \"b\""], false);
+        check(&[], &["ETag: W/\"b\""], true);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_bytes_a_condition_is_decided(
+            lines in prop::collection::vec(
+                (
+                    prop::sample::select(vec![
+                        "if-match", "if-none-match", "if-modified-since", "if-unmodified-since",
+                        "etag", "last-modified", "date",
+                    ]),
+                    prop::collection::vec(any::<u8>(), 0..40),
+                ),
+                0..8,
+            ),
+        ) {
+            let mut both = HeaderMap::new();
+            for (name, bytes) in &lines {
+                if let Ok(value) = HeaderValue::from_bytes(bytes) {
+                    both.append(*name, value);
+                }
+            }
+            evaluate(&both, &Method::GET, StatusCode::OK, &both);
+            update_stored(&both, &both);
+        }
+    }
+}

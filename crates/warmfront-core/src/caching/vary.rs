@@ -62,3 +62,104 @@ fn forwards_device(behavior: &Behavior) -> bool {
         name.as_str().strip_prefix("cloudfront-is-").is_some_and(|rest| rest.ends_with("-viewer"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PathPattern;
+    use crate::behavior::{AllowedMethods, ViewerProtocolPolicy};
+    use crate::policy::{CachePolicy, OriginRequestPolicy, Selection, TtlBounds};
+
+    fn names(names: &[&str]) -> Vec<HeaderName> {
+        names.iter().map(|name| HeaderName::from_bytes(name.as_bytes()).unwrap()).collect()
+    }
+
+    fn behavior(keyed: &[&str], forwarded: HeaderSelection) -> Behavior {
+        Behavior {
+            path_pattern: PathPattern::any(),
+            origin: 0,
+            viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
+            allowed_methods: AllowedMethods::GetHead,
+            caches_options: false,
+            cache_policy: CachePolicy {
+                name: String::new(),
+                ttl: TtlBounds::new(0, 0, 60).unwrap(),
+                headers: names(keyed),
+                cookies: Selection::None,
+                query_strings: Selection::None,
+                gzip: false,
+                brotli: false,
+                legacy: false,
+            },
+            origin_request_policy: OriginRequestPolicy {
+                name: String::new(),
+                headers: forwarded,
+                cookies: Selection::None,
+                query_strings: Selection::None,
+            },
+            compress: false,
+        }
+    }
+
+    #[track_caller]
+    fn check(behavior: &Behavior, lines: &[&str], expected: &[&str]) {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(header::VARY, line.parse().unwrap());
+        }
+        viewer_vary(behavior, &mut headers);
+        let left: Vec<_> = headers.get_all(header::VARY).iter().collect();
+        assert_eq!(left, expected, "{lines:?}");
+    }
+
+    #[test]
+    fn what_cannot_make_a_difference_is_removed() {
+        let plain = behavior(&[], HeaderSelection::None);
+        check(&plain, &[], &[]);
+        check(&plain, &["Accept-Encoding"], &["Accept-Encoding"]);
+        check(&plain, &["cookie, ACCEPT-ENCODING"], &["cookie, ACCEPT-ENCODING"]);
+        check(&plain, &["Accept-Language,Accept-Encoding , Origin"], &["Accept-Encoding"]);
+        check(&plain, &["Cookie", "Origin", "Accept-Encoding"], &["Cookie, Accept-Encoding"]);
+        check(&plain, &["Accept-Language", "Origin"], &[]);
+        check(&plain, &["User-Agent"], &[]);
+    }
+
+    #[test]
+    fn headers_that_a_policy_forwards_stay() {
+        let keyed = behavior(&["origin"], HeaderSelection::None);
+        check(&keyed, &["Origin, X-A"], &["Origin"]);
+        let only = behavior(&[], HeaderSelection::Only(names(&["x-a"])));
+        check(&only, &["Origin, X-A"], &["X-A"]);
+        check(&behavior(&[], HeaderSelection::AllViewer), &["Origin, X-A"], &["Origin, X-A"]);
+        let all_and = HeaderSelection::AllViewerAnd(names(&["cloudfront-viewer-country"]));
+        check(&behavior(&[], all_and), &["Origin, X-A"], &["Origin, X-A"]);
+        let except = HeaderSelection::AllExcept(names(&["x-a"]));
+        check(&behavior(&[], except), &["Origin, X-A"], &["Origin"]);
+    }
+
+    #[test]
+    fn user_agent_stays_when_a_device_header_is_forwarded() {
+        let device = names(&["cloudfront-is-mobile-viewer"]);
+        check(
+            &behavior(&["cloudfront-is-mobile-viewer"], HeaderSelection::None),
+            &["User-Agent, X-A"],
+            &["User-Agent"],
+        );
+        check(&behavior(&[], HeaderSelection::Only(device)), &["User-Agent"], &["User-Agent"]);
+        let country = names(&["cloudfront-viewer-country"]);
+        check(&behavior(&[], HeaderSelection::Only(country)), &["User-Agent"], &[]);
+    }
+
+    #[test]
+    fn a_star_stays_and_is_seen_anywhere_in_the_list() {
+        check(&behavior(&[], HeaderSelection::None), &["X-A, *"], &["*"]);
+        let star = |line: &str| {
+            let mut headers = HeaderMap::new();
+            headers.append(header::VARY, "Accept".parse().unwrap());
+            headers.append(header::VARY, line.parse().unwrap());
+            has_star(&headers)
+        };
+        assert!(star("*") && star("Origin,* ,X-A"));
+        assert!(!star("Origin") && !star("X-*") && !star(""));
+    }
+}

@@ -43,3 +43,69 @@ impl StripSuffixMut for [u8] {
         Some(&mut self[start..])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, seconds: Option<u64>) {
+        let expected = seconds.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(parse(&text.parse().unwrap()), expected, "{text}");
+    }
+
+    #[test]
+    fn the_three_formats_name_the_same_moment_in_any_letter_case() {
+        check("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777));
+        check("sUN, 06 nOV 1994 08:49:37 gmt", Some(784_111_777));
+        check("Sunday, 06-Nov-94 08:49:37 GMT", Some(784_111_777));
+        check("SUNDAY, 06-NOV-94 08:49:37 GMT", Some(784_111_777));
+        check("Wednesday, 09-Nov-94 08:49:37 GMT", Some(784_370_977));
+        check("Sun Nov  6 08:49:37 1994", Some(784_111_777));
+        check("sun nov  6 08:49:37 1994", Some(784_111_777));
+    }
+
+    #[test]
+    fn nothing_else_is_a_date() {
+        for text in [
+            "",
+            "0",
+            "-1",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 06 Nov 1994 08:49:37 UTC",
+            "Sun, 06 Nov 1994 08:49:37 +0000",
+            "Sun, 6 Nov 1994 08:49:37 GMT",
+            "Sun,  06 Nov 1994 08:49:37 GMT",
+            "Sun 06 Nov 1994 08:49:37 GMT",
+            "Mon, 06 Nov 1994 08:49:37 GMT",
+            "Sun, 31 Feb 2038 08:49:37 GMT",
+            "Sun, 06 Nov 94 08:49:37 GMT",
+            "Sun, 06 Nov 1994 25:49:37 GMT",
+            "1994-11-06T08:49:37Z",
+            "784111777",
+            "Sun, 06 Nov 1994 08:49:37 GMT and a long tail behind it",
+        ] {
+            check(text, None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_bytes_reading_ends(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            if let Ok(value) = HeaderValue::from_bytes(&bytes) {
+                parse(&value);
+            }
+        }
+
+        #[test]
+        fn what_httpdate_writes_is_read_back(seconds in 0u64..253_402_300_800) {
+            let then = UNIX_EPOCH + Duration::from_secs(seconds);
+            let text = httpdate::fmt_http_date(then).to_ascii_lowercase();
+            prop_assert_eq!(parse(&text.parse().unwrap()), Some(then));
+        }
+    }
+}

@@ -146,3 +146,198 @@ fn number(digits: &[u8]) -> Option<u64> {
         Some(n.saturating_mul(10).saturating_add(digit))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn headers(lines: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            let (name, value) = line.split_once(": ").unwrap();
+            let name = ::http::HeaderName::from_bytes(name.as_bytes()).unwrap();
+            headers.append(name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    fn parts(parts: &[Range<u64>]) -> RangeAnswer {
+        RangeAnswer::Parts(parts.to_vec())
+    }
+
+    /// `Range: …` of an object of 100 bytes.
+    #[track_caller]
+    fn check(range: &str, expected: RangeAnswer) {
+        let request = headers(&[&format!("Range: {range}")]);
+        assert_eq!(resolve(&request, &HeaderMap::new(), 100), expected, "{range}");
+    }
+
+    use RangeAnswer::{Part, Unsatisfiable, Whole};
+
+    #[test]
+    fn one_range_gets_its_bytes() {
+        check("bytes=0-0", Part(0..1));
+        check("bytes=10-19", Part(10..20));
+        check("bytes=90-", Part(90..100));
+        check("bytes=90-500", Part(90..100));
+        check("bytes=99-99999999999999999999999999", Part(99..100));
+        check("bytes=-10", Part(90..100));
+        check("bytes=-500", Part(0..100));
+        check("bytes=0-", Part(0..100));
+        check("BYTES=0-4", Part(0..5));
+        check("bytes= 0-4 ,", Part(0..5));
+    }
+
+    #[test]
+    fn several_ascending_ranges_get_parts() {
+        check("bytes=0-4,10-14", parts(&[0..5, 10..15]));
+        check("bytes=0-4, 5-9 ,-10", parts(&[0..5, 5..10, 90..100]));
+        check("bytes=0-4,200-300", Part(0..5));
+        check("bytes=200-300,0-4", Part(0..5));
+    }
+
+    #[test]
+    fn descending_overlapping_and_malformed_ranges_get_the_whole_object() {
+        for range in [
+            "bytes=10-14,0-4",
+            "bytes=0-9,9-14",
+            "bytes=0-9,0-9",
+            "bytes=0-,0-",
+            "bytes=0-50,-60",
+            "bytes=5-4",
+            "bytes=0-4,5-4",
+            "bytes=",
+            "bytes=,",
+            "bytes=-",
+            "bytes=4",
+            "bytes=a-b",
+            "bytes=0-4,x",
+            "bytes=+1-4",
+            "bytes=0 - 4",
+            "bytes=0-4-5",
+            "bytes 0-4",
+            "bytes =0-4",
+            "items=0-4",
+            "0-4",
+            "",
+        ] {
+            check(range, Whole);
+        }
+    }
+
+    #[test]
+    fn a_range_without_a_byte_of_the_object_is_unsatisfiable() {
+        check("bytes=100-", Unsatisfiable);
+        check("bytes=100-200", Unsatisfiable);
+        check("bytes=99999999999999999999999999-", Unsatisfiable);
+        check("bytes=-0", Unsatisfiable);
+        check("bytes=100-,200-", Unsatisfiable);
+    }
+
+    #[test]
+    fn more_than_ten_ranges_get_the_whole_object() {
+        let ranges = |n: u64| {
+            let specs: Vec<_> = (0..n).map(|i| format!("{0}-{0}", i * 2)).collect();
+            format!("bytes={}", specs.join(","))
+        };
+        let ten: Vec<_> = (0..10).map(|i| i * 2..i * 2 + 1).collect();
+        check(&ranges(10), RangeAnswer::Parts(ten));
+        check(&ranges(11), Whole);
+        check(&format!("bytes={}0-0", "900-,".repeat(10)), Whole);
+    }
+
+    #[test]
+    fn an_empty_object_has_no_bytes_to_name() {
+        let of_empty = |range| resolve(&headers(&[range]), &HeaderMap::new(), 0);
+        assert_eq!(of_empty("Range: bytes=0-"), Unsatisfiable);
+        assert_eq!(of_empty("Range: bytes=-5"), Whole);
+    }
+
+    #[test]
+    fn no_range_or_two_fields_of_it_get_the_whole_object() {
+        assert_eq!(resolve(&HeaderMap::new(), &HeaderMap::new(), 100), Whole);
+        let twice = headers(&["Range: bytes=0-4", "Range: bytes=0-4"]);
+        assert_eq!(resolve(&twice, &HeaderMap::new(), 100), Whole);
+    }
+
+    #[track_caller]
+    fn check_if_range(condition: &str, stored: &[&str], holds: bool) {
+        let if_range = format!("If-Range: {condition}");
+        let request = headers(&["Range: bytes=0-4", &if_range]);
+        let expected = if holds { Part(0..5) } else { Whole };
+        assert_eq!(resolve(&request, &headers(stored), 100), expected, "{condition} {stored:?}");
+    }
+
+    #[test]
+    fn if_range_wants_exactly_the_stored_object() {
+        check_if_range("\"a\"", &["ETag: \"a\""], true);
+        check_if_range("\"b\"", &["ETag: \"a\""], false);
+        check_if_range("W/\"a\"", &["ETag: W/\"a\""], false);
+        check_if_range("\"a\"", &["ETag: W/\"a\""], false);
+        check_if_range("\"a\"", &[], false);
+        let modified = "Last-Modified: Sun, 06 Nov 1994 08:30:00 GMT";
+        let later = "Date: Sun, 06 Nov 1994 08:30:01 GMT";
+        let at_once = "Date: Sun, 06 Nov 1994 08:30:00 GMT";
+        check_if_range("Sun, 06 Nov 1994 08:30:00 GMT", &[modified, later], true);
+        check_if_range("Sun, 06 Nov 1994 08:30:01 GMT", &[modified, later], false);
+        check_if_range("Sun, 06 Nov 1994 08:29:59 GMT", &[modified, later], false);
+        check_if_range("Sun, 06 Nov 1994 08:30:00 GMT", &[modified, at_once], false);
+        check_if_range("Sun, 06 Nov 1994 08:30:00 GMT", &[modified], false);
+        check_if_range("yesterday", &[modified, later], false);
+        let twice = headers(&["Range: bytes=0-4", "If-Range: \"a\"", "If-Range: \"a\""]);
+        assert_eq!(resolve(&twice, &headers(&["ETag: \"a\""]), 100), Whole);
+    }
+
+    proptest! {
+        #[test]
+        fn parts_lie_inside_the_object_ascend_and_do_not_overlap(
+            specs in prop::collection::vec(
+                prop_oneof![
+                    (0..300u64, 0..300u64).prop_map(|(a, b)| format!("{a}-{}", a + b)),
+                    (0..40u64).prop_map(|a| format!("{a}-")),
+                    (0..40u64).prop_map(|n| format!("-{n}")),
+                    (any::<u128>(), any::<u128>()).prop_map(|(a, b)| format!("{a}-{b}")),
+                ],
+                1..13,
+            ),
+            sorted in any::<bool>(),
+            length in prop_oneof![Just(0), 1..500u64, any::<u64>()],
+        ) {
+            let mut specs = specs;
+            if sorted {
+                specs.sort_by_key(|spec| spec.split('-').next().and_then(|n| n.parse::<u128>().ok()));
+            }
+            let request = headers(&[&format!("Range: bytes={}", specs.join(","))]);
+            let parts = match resolve(&request, &HeaderMap::new(), length) {
+                Whole | Unsatisfiable => return Ok(()),
+                Part(part) => vec![part],
+                RangeAnswer::Parts(parts) => {
+                    prop_assert!((2..=MAX_RANGES).contains(&parts.len()));
+                    parts
+                }
+            };
+            prop_assert!(parts.iter().all(|part| part.start < part.end && part.end <= length));
+            prop_assert!(parts.windows(2).all(|pair| pair[0].end <= pair[1].start));
+            prop_assert!(parts.iter().map(|part| part.end - part.start).sum::<u64>() <= length);
+        }
+
+        #[test]
+        fn whatever_the_bytes_a_range_is_resolved(
+            bytes in prop::collection::vec(any::<u8>(), 0..80),
+            length in any::<u64>(),
+        ) {
+            let mut request = HeaderMap::new();
+            for prefix in [&b""[..], b"bytes="] {
+                if let Ok(value) = HeaderValue::from_bytes(&[prefix, &bytes].concat()) {
+                    request.insert(header::RANGE, value.clone());
+                    request.insert(header::IF_RANGE, value);
+                    resolve(&request, &HeaderMap::new(), length);
+                    request.remove(header::IF_RANGE);
+                    resolve(&request, &HeaderMap::new(), length);
+                }
+            }
+        }
+    }
+}

@@ -51,3 +51,58 @@ const ALWAYS_KEPT: [HeaderName; 5] = [
     header::CONTENT_TYPE,
     header::DATE,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REPLY: [&str; 8] =
+        ["via", "trailer", "upgrade", "set-cookie", "age", "x-amz-id-2", "x-amz-request-id", "x-a"];
+
+    fn reply(cache_control: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for name in REPLY {
+            headers.append(name, "1".parse().unwrap());
+        }
+        headers.append(header::CACHE_CONTROL, cache_control.parse().unwrap());
+        headers
+    }
+
+    fn left(headers: &HeaderMap) -> String {
+        let left: Vec<_> = REPLY.into_iter().filter(|name| headers.contains_key(*name)).collect();
+        left.join(" ")
+    }
+
+    #[track_caller]
+    fn check(control: &'static str, cookies: bool, s3: bool, passed: &str, stored: &str) {
+        let mut headers = reply(control);
+        passed_head(&mut headers, cookies, s3);
+        assert_eq!(left(&headers), passed, "passed on, {control}");
+        let mut headers = reply(control);
+        stored_head(&mut headers, cookies, s3);
+        assert_eq!(left(&headers), stored, "stored, {control}");
+        assert!(headers.contains_key(header::CACHE_CONTROL));
+    }
+
+    #[test]
+    fn set_cookie_is_removed_unless_cookies_are_forwarded_and_then_replayed() {
+        let s3_ids = "x-amz-id-2 x-amz-request-id x-a";
+        let passed = &*format!("age {s3_ids}");
+        check("max-age=5", false, false, passed, s3_ids);
+        let with_cookie = &*format!("set-cookie age {s3_ids}");
+        check("max-age=5", true, false, with_cookie, &format!("set-cookie {s3_ids}"));
+        check("no-cache=\"Set-Cookie\"", true, false, with_cookie, s3_ids);
+        check("private=\"set-cookie\"", true, false, with_cookie, s3_ids);
+    }
+
+    #[test]
+    fn the_request_ids_of_s3_stay_between_s3_and_us() {
+        check("max-age=5", false, true, "age x-a", "x-a");
+    }
+
+    #[test]
+    fn fields_that_the_origin_excepts_are_not_kept() {
+        check("no-cache=\"X-A\"", true, true, "set-cookie age x-a", "set-cookie");
+        check("private=\"X-A, Cache-Control\"", true, true, "set-cookie age x-a", "set-cookie");
+    }
+}
