@@ -281,6 +281,13 @@ mod tests {
         check(r#"ext="\", private, x="\", no-store"#, "no-store");
     }
 
+    /// Each of these quotes opens a string that is never closed. Looking for the end of each anew
+    /// would take minutes here.
+    #[test]
+    fn quotes_that_are_never_closed_are_looked_for_once() {
+        check(&format!("x=\"{}, no-store", r#"\","#.repeat(1 << 18)), "no-store");
+    }
+
     #[test]
     fn a_field_list_is_about_these_fields_and_a_damaged_one_about_everything() {
         check("no-cache=\"Set-Cookie\"", "no-cache:set-cookie");
