@@ -1,0 +1,353 @@
+//! The command line: exactly the commands and flags of the contract that are built.
+//!
+//! Every flag is also an environment variable, `WARMFRONT_` and its name in capitals; a flag that may
+//! be repeated takes one value a line there. What belongs to the contract but is not built yet is
+//! parsed, hidden from `--help`, and refused by name in [`unbuilt`]: never accepted and ignored.
+
+mod address;
+mod pairs;
+mod size;
+mod unbuilt;
+
+use std::path::PathBuf;
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use address::Bind;
+pub(crate) use size::Size;
+
+/// Serves an Amazon CloudFront distribution as it is written.
+#[derive(Debug, Parser)]
+#[command(
+    name = "warmfront",
+    version,
+    propagate_version = true,
+    after_help = "Every flag is also an environment variable: WARMFRONT_ and its name in capitals, \
+                  as in WARMFRONT_CACHE_MEMORY. A flag that may be repeated takes one value a line there."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve a source: template, serverless.yml
+    Run(Box<RunArgs>),
+    /// Report every problem of a source at once, with file:line:column
+    Check(Box<CheckArgs>),
+    /// Run .case files through the whole pipeline with a virtual clock
+    Test(Box<TestArgs>),
+    #[command(flatten)]
+    Unbuilt(unbuilt::UnbuiltCommand),
+}
+
+/// What changes how a source is read: the same for every command.
+#[derive(Debug, Default, Args)]
+pub(crate) struct SourceArgs {
+    /// Connect to TARGET (a URL or a directory) for the origin KEY; repeat a KEY for a list of nodes
+    #[arg(long = "origin", value_name = "KEY=TARGET", value_parser = pairs::parse)]
+    pub(crate) origins: Vec<(String, String)>,
+    /// A CloudFormation parameter, or a pseudo parameter (AWS::Region=…)
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = pairs::parse)]
+    pub(crate) parameters: Vec<(String, String)>,
+    /// The answer for a GetAtt that only AWS could resolve
+    #[arg(long = "attribute", value_name = "LOGICALID.ATTR=VALUE", value_parser = pairs::parse_dotted)]
+    pub(crate) attributes: Vec<(String, String)>,
+    /// The stage of a serverless.yml
+    #[arg(long, value_name = "S", env = "WARMFRONT_STAGE")]
+    pub(crate) stage: Option<String>,
+    /// A ${opt:NAME} of a serverless.yml
+    #[arg(long = "opt", value_name = "NAME=VALUE", value_parser = pairs::parse)]
+    pub(crate) opts: Vec<(String, String)>,
+    /// An environment variable of a function (NAME: logical id, or the key under functions)
+    #[arg(long = "function-env", value_name = "NAME.KEY=VALUE", value_parser = pairs::parse_dotted)]
+    pub(crate) function_env: Vec<(String, String)>,
+    /// How many invocations of a function may run at once
+    #[arg(long = "function-concurrency", value_name = "NAME=N", value_parser = pairs::parse_count)]
+    pub(crate) function_concurrency: Vec<(String, usize)>,
+    /// Serve although NAME, which protects, is not effective yet
+    #[arg(long = "allow-unprotected", value_name = "NAME")]
+    pub(crate) allow_unprotected: Vec<String>,
+    /// Inert properties and lint are errors
+    #[arg(long, env = "WARMFRONT_STRICT", value_parser = FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) unbuilt: unbuilt::UnbuiltSourceFlags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// What to serve; without it: warmfront.yml, serverless.yml, template.y*ml or cdk.out, here
+    #[arg(env = "WARMFRONT_SOURCE")]
+    pub(crate) source: Option<PathBuf>,
+    /// Where to listen for http: an address, a port of 127.0.0.1, or off
+    #[arg(long, value_name = "ADDR|off", env = "WARMFRONT_HTTP", default_value = "127.0.0.1:8080")]
+    pub(crate) http: Bind,
+    /// Where to listen for https, with a certificate of the development CA
+    #[arg(
+        long,
+        value_name = "ADDR|off",
+        env = "WARMFRONT_HTTPS",
+        default_value = "127.0.0.1:8443"
+    )]
+    pub(crate) https: Bind,
+    /// Where /healthz, /readyz and /metrics are
+    #[arg(
+        long,
+        value_name = "ADDR|off",
+        env = "WARMFRONT_ADMIN",
+        default_value = "127.0.0.1:9900"
+    )]
+    pub(crate) admin: Bind,
+    #[command(flatten)]
+    pub(crate) from: SourceArgs,
+    /// Memory for stored responses: bytes, or with a unit as in 256MiB or 1GiB
+    #[arg(long, value_name = "SIZE", env = "WARMFRONT_CACHE_MEMORY", default_value = "256MiB")]
+    pub(crate) cache_memory: Size,
+    /// Where the development CA and other state is kept; default: .warmfront beside SOURCE
+    #[arg(long, value_name = "DIR", env = "WARMFRONT_STATE_DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// How many threads serve; default: one per core
+    #[arg(long, value_name = "N", env = "WARMFRONT_WORKERS", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+    /// One line per request on standard output
+    #[arg(long, value_name = "FORMAT", env = "WARMFRONT_ACCESS_LOG", default_value = "text")]
+    pub(crate) access_log: AccessLog,
+    /// For tests only: the engine's clock stands still until POST /clock/advance?ms=N on the admin port
+    #[arg(long, hide = true, env = "WARMFRONT_VIRTUAL_CLOCK", value_parser = FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub(crate) virtual_clock: bool,
+    #[command(flatten)]
+    pub(crate) unbuilt: unbuilt::UnbuiltRunFlags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// What to check
+    #[arg(env = "WARMFRONT_SOURCE")]
+    pub(crate) source: Option<PathBuf>,
+    /// How problems are written
+    #[arg(long, value_name = "FORMAT", env = "WARMFRONT_FORMAT", default_value = "human")]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) from: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    /// [SOURCE] CASE…: .case files, or directories of them; a SOURCE before them replaces their own
+    #[arg(required = true, value_name = "CASE")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) from: SourceArgs,
+}
+
+/// How access log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AccessLog {
+    /// None are written
+    Off,
+    /// Compact, for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// How `check` writes problems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Human,
+    /// For programs
+    Json,
+    /// For code scanning services
+    Sarif,
+}
+
+/// Parses the command line and the environment; a mistake ends the program with status 2.
+pub(crate) fn parse() -> Cli {
+    let cli = Cli::parse();
+    match complete(cli, |name| std::env::var(name).ok()) {
+        Ok(cli) => cli,
+        Err(message) => {
+            use std::io::Write as _;
+            let _ = writeln!(std::io::stderr(), "error: {message}");
+            std::process::exit(2);
+        }
+    }
+}
+
+/// Adds the repeatable values from the environment, and refuses what is not built.
+fn complete(mut cli: Cli, env: impl Fn(&str) -> Option<String>) -> Result<Cli, String> {
+    let from = match &mut cli.command {
+        Command::Unbuilt(command) => return Err(command.refusal()),
+        Command::Run(args) => {
+            args.unbuilt.refuse()?;
+            &mut args.from
+        }
+        Command::Check(args) => &mut args.from,
+        Command::Test(args) => &mut args.from,
+    };
+    from.unbuilt.refuse()?;
+    from.fill_from(&env)?;
+    Ok(cli)
+}
+
+impl SourceArgs {
+    /// A flag on the command line wins over its variable as a whole.
+    fn fill_from(&mut self, env: &impl Fn(&str) -> Option<String>) -> Result<(), String> {
+        use pairs::{fill, parse, parse_count, parse_dotted};
+        fill(&mut self.origins, "WARMFRONT_ORIGIN", env, parse)?;
+        fill(&mut self.parameters, "WARMFRONT_PARAMETER", env, parse)?;
+        fill(&mut self.attributes, "WARMFRONT_ATTRIBUTE", env, parse_dotted)?;
+        fill(&mut self.opts, "WARMFRONT_OPT", env, parse)?;
+        fill(&mut self.function_env, "WARMFRONT_FUNCTION_ENV", env, parse_dotted)?;
+        fill(&mut self.function_concurrency, "WARMFRONT_FUNCTION_CONCURRENCY", env, parse_count)?;
+        fill(&mut self.allow_unprotected, "WARMFRONT_ALLOW_UNPROTECTED", env, |name| {
+            Ok::<_, String>(name.to_owned())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cli(arguments: &str) -> Result<Cli, String> {
+        with_env(arguments, &[])
+    }
+
+    fn with_env(arguments: &str, env: &[(&str, &str)]) -> Result<Cli, String> {
+        let words = std::iter::once("warmfront").chain(arguments.split_whitespace());
+        let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
+        complete(cli, |name| {
+            env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn run(arguments: &str) -> RunArgs {
+        match cli(arguments).unwrap().command {
+            Command::Run(args) => *args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_defaults_are_the_contracts() {
+        let args = run("run");
+        assert_eq!(args.source, None);
+        assert_eq!(args.http, Bind::At("127.0.0.1:8080".parse().unwrap()));
+        assert_eq!(args.https, Bind::At("127.0.0.1:8443".parse().unwrap()));
+        assert_eq!(args.admin, Bind::At("127.0.0.1:9900".parse().unwrap()));
+        assert_eq!(args.cache_memory, Size(256 << 20));
+        assert_eq!(args.access_log, AccessLog::Text);
+        assert!(!args.from.strict && !args.virtual_clock);
+    }
+
+    #[test]
+    fn every_flag_of_the_contract_that_is_built_is_understood() {
+        let args = run(
+            "run site.yml --http off --https 127.0.0.1:0 --admin [::1]:9000 --origin api=http://127.0.0.1:1 \
+             --origin site=./dir --parameter AWS::Region=eu-west-1 --attribute Api.Endpoint=x.example \
+             --stage prod --opt a=b=c --function-env hello.KEY=v --function-concurrency hello=3 \
+             --cache-memory 1GiB --state-dir state --profile cloudfront --strict --allow-unprotected Auth",
+        );
+        assert_eq!(args.source.as_deref(), Some(std::path::Path::new("site.yml")));
+        assert_eq!(args.http, Bind::Off);
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(args.from.origins, [pair("api", "http://127.0.0.1:1"), pair("site", "./dir")]);
+        assert_eq!(args.from.parameters, [pair("AWS::Region", "eu-west-1")]);
+        assert_eq!(args.from.attributes, [pair("Api.Endpoint", "x.example")]);
+        assert_eq!(args.from.opts, [pair("a", "b=c")]);
+        assert_eq!(args.from.function_env, [pair("hello.KEY", "v")]);
+        assert_eq!(args.from.function_concurrency, [("hello".to_owned(), 3)]);
+        assert_eq!(args.from.allow_unprotected, ["Auth"]);
+        assert_eq!(args.cache_memory, Size(1 << 30));
+        assert!(args.from.strict);
+    }
+
+    #[test]
+    fn a_repeatable_flag_takes_one_value_a_line_from_the_environment() {
+        let env = [("WARMFRONT_ORIGIN", "a=http://x\n\nb=dir\n"), ("WARMFRONT_OPT", "k=v")];
+        let Command::Run(args) = with_env("run --opt k=w", &env).unwrap().command else { panic!() };
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(args.from.origins, [pair("a", "http://x"), pair("b", "dir")]);
+        assert_eq!(args.from.opts, [pair("k", "w")], "the command line wins");
+        let error = with_env("check x.yml", &[("WARMFRONT_ORIGIN", "a=b\nnonsense")]).unwrap_err();
+        assert!(error.contains("WARMFRONT_ORIGIN, line 2"), "{error}");
+    }
+
+    #[test]
+    fn a_value_may_hold_newlines_on_the_command_line() {
+        let words = ["warmfront", "check", "x", "--function-env", "f.PEM=a\nb"];
+        let cli = complete(Cli::try_parse_from(words).unwrap(), |_| None).unwrap();
+        let Command::Check(args) = cli.command else { panic!() };
+        assert_eq!(args.from.function_env, [("f.PEM".to_owned(), "a\nb".to_owned())]);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let rows = [
+            ("run --http nowhere", "nowhere"),
+            ("run --http 8.8.8.8", "8.8.8.8"),
+            ("run --cache-memory 12XB", "12XB"),
+            ("run --origin novalue", "KEY=TARGET"),
+            ("run --function-concurrency f=0", "f=0"),
+            ("run --function-env f=0", "NAME.KEY"),
+            ("check x --format xml", "xml"),
+            ("run --workers 0", "0"),
+            ("test", "CASE"),
+        ];
+        for (arguments, part) in rows {
+            let error = cli(arguments).unwrap_err();
+            assert!(error.contains(part), "{arguments}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_built_is_refused_by_name() {
+        let rows = [
+            ("explain x.yml http://localhost/ -X GET", "warmfront explain"),
+            ("function test x.yml Fn --event e.json", "warmfront function"),
+            ("purge /a --dry-run", "warmfront purge"),
+            ("kvs get store key", "warmfront kvs"),
+            ("top", "warmfront top"),
+            ("log", "warmfront log"),
+            ("run --kvs store=file.json", "--kvs"),
+            ("run --geo DE", "--geo"),
+            ("run --cache-dir x", "--cache-dir"),
+            ("run --cache-disk 1GiB", "--cache-disk"),
+            ("run --watch", "--watch"),
+            ("run --explain", "--explain"),
+            ("run --profile rfc9111", "--profile rfc9111"),
+            ("check x.yml --kvs store=file.json", "--kvs"),
+        ];
+        for (arguments, name) in rows {
+            let error = cli(arguments).unwrap_err();
+            assert!(
+                error.contains(name) && error.contains("not built yet"),
+                "{arguments}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn help_lists_nothing_that_is_not_built() {
+        use clap::CommandFactory as _;
+        let mut command = Cli::command();
+        let help = command.render_long_help().to_string();
+        let run = command.find_subcommand_mut("run").unwrap().render_long_help().to_string();
+        for name in
+            ["explain", "purge", "kvs", "top\n", "--watch", "--geo", "--cache-dir", "virtual-clock"]
+        {
+            assert!(!help.contains(name) && !run.contains(name), "{name} in {help}{run}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Commands and flags of the contract that later versions bring.
+//!
+//! They are parsed so that using one is an error that names it, not a surprise: accepting a flag and
+//! ignoring it would break the honesty rule. `--help` does not list them.
+
+use std::ffi::OsString;
+
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UnbuiltCommand {
+    #[command(hide = true, disable_help_flag = true)]
+    Explain(Rest),
+    #[command(hide = true, disable_help_flag = true)]
+    Function(Rest),
+    #[command(hide = true, disable_help_flag = true)]
+    Purge(Rest),
+    #[command(hide = true, disable_help_flag = true)]
+    Kvs(Rest),
+    #[command(hide = true, disable_help_flag = true)]
+    Top(Rest),
+    #[command(hide = true, disable_help_flag = true)]
+    Log(Rest),
+}
+
+/// Whatever follows the command.
+#[derive(Debug, Args)]
+pub(crate) struct Rest {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    _rest: Vec<OsString>,
+}
+
+/// Flags of `run` alone.
+#[derive(Debug, Default, Args)]
+pub(crate) struct UnbuiltRunFlags {
+    #[arg(long, hide = true, env = "WARMFRONT_GEO")]
+    geo: Option<String>,
+    #[arg(long, hide = true, env = "WARMFRONT_CACHE_DIR")]
+    cache_dir: Option<OsString>,
+    #[arg(long, hide = true, env = "WARMFRONT_CACHE_DISK")]
+    cache_disk: Option<String>,
+    #[arg(long, hide = true)]
+    watch: bool,
+    #[arg(long, hide = true)]
+    explain: bool,
+}
+
+/// Flags that every command with a source will take.
+#[derive(Debug, Default, Args)]
+pub(crate) struct UnbuiltSourceFlags {
+    #[arg(long, hide = true, env = "WARMFRONT_KVS")]
+    kvs: Vec<String>,
+    #[arg(long, hide = true, env = "WARMFRONT_PROFILE", default_value = "cloudfront")]
+    profile: String,
+}
+
+impl UnbuiltCommand {
+    pub(super) fn refusal(&self) -> String {
+        let name = match self {
+            UnbuiltCommand::Explain(_) => "explain",
+            UnbuiltCommand::Function(_) => "function",
+            UnbuiltCommand::Purge(_) => "purge",
+            UnbuiltCommand::Kvs(_) => "kvs",
+            UnbuiltCommand::Top(_) => "top",
+            UnbuiltCommand::Log(_) => "log",
+        };
+        format!("warmfront {name} is not built yet; this version has run, check and test")
+    }
+}
+
+impl UnbuiltRunFlags {
+    pub(super) fn refuse(&self) -> Result<(), String> {
+        // clap reads only `true` and `false` for these two from a variable; any value asks for them.
+        let asked = |given: bool, variable: &str| given || std::env::var_os(variable).is_some();
+        let given = [
+            ("--geo", self.geo.is_some()),
+            ("--cache-dir", self.cache_dir.is_some()),
+            ("--cache-disk", self.cache_disk.is_some()),
+            ("--watch", asked(self.watch, "WARMFRONT_WATCH")),
+            ("--explain", asked(self.explain, "WARMFRONT_EXPLAIN")),
+        ];
+        match given.iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((flag, _)) => Err(format!("{flag} is not built yet")),
+        }
+    }
+}
+
+impl UnbuiltSourceFlags {
+    pub(super) fn refuse(&self) -> Result<(), String> {
+        if !self.kvs.is_empty() {
+            return Err("--kvs is not built yet: this version has no KeyValueStore".to_owned());
+        }
+        match self.profile.as_str() {
+            // The default profile; a SourceArgs made by Default has no value at all.
+            "cloudfront" | "" => Ok(()),
+            "rfc9111" => Err("--profile rfc9111 is not built yet; cloudfront is".to_owned()),
+            other => Err(format!("--profile {other:?}: the profiles are cloudfront and rfc9111")),
+        }
+    }
+}

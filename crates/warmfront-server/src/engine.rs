@@ -1,0 +1,129 @@
+//! The engine as this program runs it: one cache and one clock, an origin pool for each worker.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use warmfront::cache::CacheOptions;
+use warmfront::edge::EdgeOptions;
+use warmfront::origin::{LocalApis, Origins, OriginsOptions, Trust};
+use warmfront::{Clock, Edge, Observer, SystemClock, VirtualClock};
+use warmfront_core::Stack;
+
+use crate::observe::Gauge;
+
+/// Everything that answers requests, without the doors.
+#[derive(Debug, Clone)]
+pub(crate) struct Engine {
+    edge: Edge,
+    clock: Arc<dyn Clock>,
+    local_apis: Option<Arc<dyn LocalApis>>,
+    trust: Trust,
+    serving: Arc<ArcSwap<Stack>>,
+}
+
+/// Where the engine's time comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum Time {
+    /// The machine.
+    System,
+    /// Whoever posts to `/clock/advance`: for tests.
+    Virtual(VirtualClock),
+}
+
+impl Time {
+    /// A virtual clock begins at the machine's date.
+    pub(crate) fn new(is_virtual: bool) -> Self {
+        match is_virtual {
+            true => Time::Virtual(VirtualClock::starting_at(SystemTime::now())),
+            false => Time::System,
+        }
+    }
+
+    /// The clock that tests turn.
+    pub(crate) fn turnable(&self) -> Option<VirtualClock> {
+        match self {
+            Time::System => None,
+            Time::Virtual(clock) => Some(clock.clone()),
+        }
+    }
+
+    /// The clock, for the engine.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        match self {
+            Time::System => Arc::new(SystemClock::new()),
+            Time::Virtual(clock) => Arc::new(clock.clone()),
+        }
+    }
+}
+
+impl Engine {
+    /// An engine with an empty cache of `memory` bytes.
+    pub(crate) fn new(
+        stack: Arc<Stack>,
+        memory: u64,
+        https_port: u16,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+        local_apis: Option<Arc<dyn LocalApis>>,
+    ) -> Self {
+        let trust = Trust::system();
+        let origins = origins(&clock, &local_apis, &trust);
+        let mut options = EdgeOptions::new(stack.clone(), origins);
+        options.cache = CacheOptions { memory };
+        options.clock = clock.clone();
+        options.observer = observer;
+        options.https_port = https_port;
+        let serving = Arc::new(ArcSwap::new(stack));
+        Self { edge: Edge::new(options), clock, local_apis, trust, serving }
+    }
+
+    /// The edge for one worker: the shared cache, and connections to origins of its own.
+    pub(crate) fn for_worker(&self) -> Edge {
+        self.edge.with_connector(origins(&self.clock, &self.local_apis, &self.trust))
+    }
+
+    /// Serves `stack` from now on.
+    pub(crate) fn swap(&self, stack: Arc<Stack>) {
+        self.serving.store(stack.clone());
+        self.edge.swap(stack);
+    }
+
+    /// What is being served, as reloads change it.
+    pub(crate) fn serving(&self) -> Arc<ArcSwap<Stack>> {
+        self.serving.clone()
+    }
+
+    /// What the engine keeps, for `/metrics`.
+    pub(crate) fn gauges(&self) -> Vec<Gauge> {
+        let usage = self.edge.cache_usage();
+        vec![
+            Gauge {
+                name: "warmfront_cache_objects",
+                help: "Stored responses.",
+                value: usage.objects,
+            },
+            Gauge {
+                name: "warmfront_cache_bytes",
+                help: "Memory of stored responses.",
+                value: usage.bytes,
+            },
+            Gauge {
+                name: "warmfront_cache_limit_bytes",
+                help: "Limit of that memory.",
+                value: usage.limit,
+            },
+        ]
+    }
+}
+
+fn origins(
+    clock: &Arc<dyn Clock>,
+    local_apis: &Option<Arc<dyn LocalApis>>,
+    trust: &Trust,
+) -> Arc<Origins> {
+    let mut options = OriginsOptions::new(clock.clone());
+    options.local_apis = local_apis.clone();
+    options.trust = trust.clone();
+    Arc::new(Origins::new(options))
+}

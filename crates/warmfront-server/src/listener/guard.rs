@@ -1,0 +1,123 @@
+//! The socket under hyper, watched: every byte that comes, every write that stalls, a polite end.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+use super::pulse::Pulse;
+
+/// At most this much of what a viewer still sends after our end is read and thrown away.
+const LINGER_BYTES: usize = 256 << 10;
+
+/// A connection to a viewer.
+pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Makes the coming close a reset.
+    fn reset(&self);
+}
+
+impl Wire for TcpStream {
+    fn reset(&self) {
+        let _ = self.set_zero_linger();
+    }
+}
+
+impl Wire for TlsStream<TcpStream> {
+    fn reset(&self) {
+        let _ = self.get_ref().0.set_zero_linger();
+    }
+}
+
+/// A wire that reports to its pulse.
+#[derive(Debug)]
+pub(crate) struct Guarded<T: Wire> {
+    wire: T,
+    pulse: Arc<Pulse>,
+    shut: bool,
+    discarded: usize,
+}
+
+impl<T: Wire> Guarded<T> {
+    /// Watches `wire`.
+    pub(crate) fn new(wire: T, pulse: Arc<Pulse>) -> Self {
+        Self { wire, pulse, shut: false, discarded: 0 }
+    }
+}
+
+impl<T: Wire> Drop for Guarded<T> {
+    fn drop(&mut self) {
+        if self.pulse.ends_with_reset() {
+            self.wire.reset();
+        }
+    }
+}
+
+impl<T: Wire> AsyncRead for Guarded<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.wire).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.pulse.received();
+        }
+        read
+    }
+}
+
+impl<T: Wire> AsyncWrite for Guarded<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.wire).poll_write(cx, buf);
+        self.pulse.blocked(written.is_pending());
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.wire).poll_write_vectored(cx, bufs);
+        self.pulse.blocked(written.is_pending());
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.wire.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.wire).poll_flush(cx);
+        self.pulse.blocked(flushed.is_pending());
+        flushed
+    }
+
+    /// Sends our end, then waits a moment for the viewer's: a socket closed while bytes lie unread in
+    /// it is reset by the kernel, and the reset can overtake our reply (RFC 9112 §9.6).
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.shut {
+            ready!(Pin::new(&mut self.wire).poll_shutdown(cx))?;
+            self.shut = true;
+            self.pulse.ended();
+        }
+        let mut scratch = [std::mem::MaybeUninit::<u8>::uninit(); 4096];
+        while self.discarded < LINGER_BYTES {
+            let mut buf = ReadBuf::uninit(&mut scratch);
+            match ready!(Pin::new(&mut self.wire).poll_read(cx, &mut buf)) {
+                Ok(()) if !buf.filled().is_empty() => self.discarded += buf.filled().len(),
+                _ => break,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,300 @@
+//! HTTP/1.1 and HTTP/2 toward viewers, over hyper.
+//!
+//! hyper frames; the rules about what a request may look like are the engine's. So that their answers
+//! (414, 494) are ours and not hyper's, hyper reads somewhat beyond their limits. What hyper refuses by
+//! itself (bytes that are no HTTP, a head over 64 KiB or 192 fields) gets its bare 400, 414 or 431
+//! with `Connection: close`, no page and no access log line; the counter of refused connections moves.
+//!
+//! A half-closed HTTP/1.1 viewer counts as gone, so that its origin request is cancelled.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::header::{self, HeaderValue};
+use http::{Request, Response, StatusCode, Version};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use warmfront::{Body, BodyError, Viewer, ViewerRequest};
+
+use super::Answers;
+use super::guard::{Guarded, Wire};
+use super::pulse::{InFlight, Order, Pulse, Waiting};
+use crate::observe::Counters;
+
+/// CloudFront's limit of a head is 32 KiB and the engine's of fields 128: these lie beyond both.
+const HEAD_BYTES: usize = 64 << 10;
+const HEAD_FIELDS: usize = 192;
+/// Read and write buffer of an HTTP/1.1 connection, at most.
+const BUFFER_BYTES: usize = 128 << 10;
+
+const STREAMS: u32 = 100;
+const STREAM_WINDOW: u32 = 64 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+/// Streams that we reset, and streams reset before we took them up: beyond, the connection ends
+/// (CVE-2025-8671, CVE-2023-44487).
+const RESETS: usize = 20;
+const PING_EVERY: Duration = Duration::from_secs(20);
+
+/// Which protocol a connection speaks: decided by ALPN, or HTTP/1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// HTTP/1.1 and 1.0.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn serve<T: Wire, A: Answers>(
+    wire: T,
+    protocol: Protocol,
+    viewer: Viewer,
+    answers: A,
+    pulse: Arc<Pulse>,
+    body_idle: Duration,
+    counters: Arc<Counters>,
+) {
+    let io = TokioIo::new(Guarded::new(wire, pulse.clone()));
+    let service = {
+        let (pulse, counters) = (pulse.clone(), counters.clone());
+        service_fn(move |request| {
+            let exchange = Exchange {
+                answers: answers.clone(),
+                viewer: viewer.clone(),
+                pulse: pulse.clone(),
+                counters: counters.clone(),
+                body_idle,
+            };
+            exchange.run(request)
+        })
+    };
+    match protocol {
+        Protocol::Http1 => {
+            let connection = http1::Builder::new()
+                .max_headers(HEAD_FIELDS)
+                .max_header_size(HEAD_BYTES)
+                .max_buf_size(BUFFER_BYTES)
+                .title_case_headers(true)
+                .header_read_timeout(None)
+                .timer(TokioTimer::new())
+                .serve_connection(io, service);
+            let mut connection = std::pin::pin!(connection);
+            let closing = http1::Connection::graceful_shutdown;
+            let end = drive(connection.as_mut(), closing, &pulse).await;
+            if end.is_some_and(|end| end.is_err_and(|error| error.is_parse())) {
+                counters.refused_by_framing();
+            }
+        }
+        Protocol::Http2 => {
+            let connection = http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(STREAMS)
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
+                .max_header_list_size(HEAD_BYTES as u32)
+                .max_send_buf_size(BUFFER_BYTES)
+                .max_local_error_reset_streams(RESETS)
+                .max_pending_accept_reset_streams(RESETS)
+                .keep_alive_interval(PING_EVERY)
+                .keep_alive_timeout(PING_EVERY)
+                .serve_connection(io, service);
+            let mut connection = std::pin::pin!(connection);
+            drive(connection.as_mut(), http2::Connection::graceful_shutdown, &pulse).await;
+        }
+    }
+}
+
+/// Polls a connection and obeys its pulse. `None`: it was broken off.
+async fn drive<C: Future>(
+    mut connection: Pin<&mut C>,
+    close: impl Fn(Pin<&mut C>),
+    pulse: &Pulse,
+) -> Option<C::Output> {
+    let mut closing = false;
+    std::future::poll_fn(move |cx| {
+        match pulse.order(cx.waker()) {
+            Order::Serve => {}
+            Order::Close if closing => {}
+            Order::Close => {
+                closing = true;
+                close(connection.as_mut());
+            }
+            Order::Break => return Poll::Ready(None),
+        }
+        connection.as_mut().poll(cx).map(Some)
+    })
+    .await
+}
+
+/// One request on its way through the engine.
+struct Exchange<A> {
+    answers: A,
+    viewer: Viewer,
+    pulse: Arc<Pulse>,
+    counters: Arc<Counters>,
+    body_idle: Duration,
+}
+
+impl<A: Answers> Exchange<A> {
+    async fn run(self, request: Request<Incoming>) -> Result<Response<Delivered>, Infallible> {
+        let in_flight = self.pulse.request_begins();
+        let (head, incoming) = request.into_parts();
+        let version = head.version;
+        let keeps_alive = version == Version::HTTP_11 && !asks_to_close(&head.headers);
+        let body = if http_body::Body::is_end_stream(&incoming) {
+            Body::empty()
+        } else {
+            Body::stream(Impatient::new(incoming, self.body_idle))
+        };
+        let request = ViewerRequest { head, body, viewer: self.viewer };
+        // A bug met by one request must not take the others of its thread along.
+        let answer = AssertUnwindSafe(self.answers.answer(request)).catch_unwind().await;
+        let mut reply = answer.unwrap_or_else(|_| {
+            self.counters.panicked();
+            internal_error()
+        });
+        if version == Version::HTTP_2 {
+            // Connection-specific fields make an HTTP/2 message malformed (RFC 9113 §8.2.2).
+            reply.headers_mut().remove(header::CONNECTION);
+        } else {
+            // hyper writes the viewer's own version; an origin's 1.0 must not end ours early.
+            *reply.version_mut() = Version::HTTP_11;
+            if keeps_alive
+                && !self.pulse.is_closing()
+                && !reply.headers().contains_key(header::CONNECTION)
+            {
+                let keep_alive = HeaderValue::from_static("keep-alive");
+                reply.headers_mut().insert(header::CONNECTION, keep_alive);
+            }
+        }
+        let waiting = self.pulse.reply_begins();
+        Ok(reply.map(|body| Delivered {
+            body,
+            waiting,
+            counters: self.counters,
+            close_delimited: version < Version::HTTP_11,
+            _in_flight: in_flight,
+        }))
+    }
+}
+
+fn asks_to_close(headers: &http::HeaderMap) -> bool {
+    headers.get_all(header::CONNECTION).iter().any(|value| {
+        value
+            .as_bytes()
+            .split(|byte| *byte == b',')
+            .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+    })
+}
+
+/// What a viewer gets when the program itself failed.
+fn internal_error() -> Response<Body> {
+    let mut reply = Response::new(Body::full(
+        "<html><head><title>ERROR: The request could not be satisfied</title></head>\
+         <body><h1>500 ERROR</h1><p>The edge failed while it answered this request. \
+         Its error output says more.</p></body></html>\n",
+    ));
+    *reply.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    let headers = reply.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    headers.insert("x-cache", HeaderValue::from_static("Error from cloudfront"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    reply
+}
+
+/// A reply's body on its way out: tells the pulse whether the viewer keeps up.
+struct Delivered {
+    body: Body,
+    waiting: Waiting,
+    counters: Arc<Counters>,
+    close_delimited: bool,
+    _in_flight: InFlight,
+}
+
+impl http_body::Body for Delivered {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        this.waiting.for_viewer(false);
+        let polled =
+            std::panic::catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.body).poll_frame(cx)));
+        let frame = ready!(polled.unwrap_or_else(|_| {
+            this.counters.panicked();
+            Poll::Ready(Some(Err(BodyError::Cut("the edge failed while it sent the body".into()))))
+        }));
+        match &frame {
+            Some(Ok(_)) => this.waiting.for_viewer(true),
+            // An HTTP/1.0 body ends with the connection: only a reset tells that this one is cut.
+            Some(Err(_)) if this.close_delimited => this.waiting.pulse().end_with_reset(),
+            Some(Err(_)) | None => {}
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A request body whose sender may pause only so long.
+struct Impatient {
+    incoming: Incoming,
+    limit: Duration,
+    /// Runs while we wait for bytes.
+    alarm: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl Impatient {
+    fn new(incoming: Incoming, limit: Duration) -> Self {
+        Self { incoming, limit, alarm: None }
+    }
+}
+
+impl http_body::Body for Impatient {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        if let Poll::Ready(frame) = Pin::new(&mut this.incoming).poll_frame(cx) {
+            this.alarm = None;
+            return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)));
+        }
+        let limit = this.limit;
+        let alarm = this.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        ready!(alarm.as_mut().poll(cx));
+        let message =
+            format!("the viewer sent nothing of its request body for {} s", limit.as_secs());
+        Poll::Ready(Some(Err(BodyError::Cut(message.into()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

@@ -1,0 +1,338 @@
+//! `warmfront run`: from a source to an edge that serves until it is told to stop.
+//!
+//! Exit status: 0 after a drain, 1 and 2 as `check`, 3 when a port or the state directory is taken,
+//! 130 after SIGINT.
+
+use std::io;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::SystemTime;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+use warmfront_config::Loaded;
+use warmfront_core::Stack;
+
+use crate::admin::Admin;
+use crate::banner::{Addresses, Facts, banner};
+use crate::cli::RunArgs;
+use crate::engine::{Engine, Time};
+use crate::functions::LocalFunctions;
+use crate::listener::dev_ca::{DevCa, DevCertificates};
+use crate::listener::pulse::Limits;
+use crate::listener::tcp::{self, Port};
+use crate::listener::tls::Tls;
+use crate::listener::workers::{Common, DRAIN, Sockets, Workers};
+use crate::observe::{Counters, Sink, Watcher};
+use crate::state::State;
+use crate::{limits, source};
+
+/// A port or the state directory is taken.
+const CANNOT_BIND: u8 = 3;
+const INTERRUPTED: u8 = 130;
+
+/// Why the program cannot start, and the exit status for it.
+#[derive(Debug)]
+struct Failure {
+    status: u8,
+    message: String,
+}
+
+impl Failure {
+    fn new(status: u8, error: impl std::fmt::Display) -> Self {
+        Self { status, message: format!("error: {error}") }
+    }
+}
+
+/// Serves `args.source` until a signal.
+pub(crate) fn run(args: &RunArgs) -> ExitCode {
+    match start(args) {
+        Ok(status) => ExitCode::from(status),
+        Err(failure) => {
+            crate::say(&failure.message);
+            ExitCode::from(failure.status)
+        }
+    }
+}
+
+fn start(args: &RunArgs) -> Result<u8, Failure> {
+    let unreadable = |error| Failure::new(source::UNREADABLE, error);
+    let source = source::find(args.source.as_deref()).map_err(unreadable)?;
+    let loaded = source::load(&source, &args.from).map_err(unreadable)?;
+    let (stack, loaded) = compiled(loaded)?;
+
+    let state = State::open(args.state_dir.clone().unwrap_or_else(|| State::beside(&source)));
+    let workers = args.workers.map_or_else(cores, usize::from);
+    let ports = Ports::open(args, workers);
+    // Both are told at once: whoever starts a second copy meets both, and both must be changed.
+    let (state, mut ports) = match (state, ports) {
+        (Ok(state), Ok(ports)) => (state, ports),
+        (state, ports) => {
+            let state = state.err().map(|error| format!("error: {error}"));
+            let messages = state.into_iter().chain(ports.err().into_iter().flatten());
+            let message = messages.collect::<Vec<_>>().join("\n");
+            return Err(Failure { status: CANNOT_BIND, message });
+        }
+    };
+
+    let counters = Arc::new(Counters::default());
+    let cannot_log = |error: io::Error| Failure::new(1, format!("cannot start the log: {error}"));
+    let (access, access_end) = Sink::start("access", io::stdout()).map_err(cannot_log)?;
+    let (notes, notes_end) = Sink::start("notes", io::stderr()).map_err(cannot_log)?;
+    let observer = Watcher::new(args.access_log, access, notes.clone(), counters.clone());
+
+    let time = Time::new(args.virtual_clock);
+    let clock = time.clock();
+    let functions = LocalFunctions::start(&stack, clock.clone(), notes);
+    let engine = Engine::new(
+        stack.clone(),
+        args.cache_memory.0,
+        ports.https.as_ref().map_or(443, |port| port.address.port()),
+        clock,
+        Arc::new(observer),
+        functions.apis(),
+    );
+    let addresses = ports.addresses();
+    let certificates = match addresses.https {
+        Some(_) => Some(Arc::new(certificates(&state, &stack, addresses)?)),
+        None => None,
+    };
+    let tls = certificates.clone().map(|certificates| tls(certificates, &engine)).transpose()?;
+    let common = Common {
+        tls,
+        places: Arc::new(Semaphore::new(limits::viewer_connections())),
+        limits: Limits::default(),
+        drain: DRAIN,
+        counters: counters.clone(),
+    };
+    let facts = Facts {
+        source: &source,
+        addresses,
+        ca: certificates.as_deref().map(|made| (made.ca().certificate.as_path(), made.ca().is_new)),
+        functions: functions.runtime(),
+        inert: honest(&loaded, Kind::Inert),
+        unprotected: honest(&loaded, Kind::Unprotected),
+        workers,
+        cache: args.cache_memory,
+    };
+    let banner = banner(&stack, &facts);
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(1, format!("cannot start the runtime: {error}")))?;
+    let admin_socket = ports.admin.take().map(|port| port.sockets);
+    let program =
+        Program { args, source: &source, engine, functions, counters, ready: Arc::default() };
+    let sockets = ports.for_workers(workers);
+    let status =
+        runtime.block_on(program.serve(common, sockets, admin_socket, addresses, time, banner));
+    access_end.finish();
+    notes_end.finish();
+    status
+}
+
+/// The stack of a source without errors; its warnings are said. With errors: what `check` says.
+fn compiled(mut loaded: Loaded) -> Result<(Arc<Stack>, Loaded), Failure> {
+    let stack = loaded.stack.take();
+    match stack.filter(|_| !loaded.has_errors()) {
+        Some(stack) => {
+            if !loaded.diagnostics.is_empty() {
+                crate::say(&warmfront_config::render_human(&loaded));
+            }
+            Ok((Arc::new(stack), loaded))
+        }
+        None => {
+            let message = warmfront_config::render_human(&loaded);
+            Err(Failure { status: loaded.exit_code().max(1), message })
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Inert,
+    Unprotected,
+}
+
+/// The honesty report's lines of one kind.
+fn honest(loaded: &Loaded, kind: Kind) -> Vec<String> {
+    let line = |entry: &warmfront_config::ReportEntry, reason: &str| {
+        format!("{} {}: {reason}", entry.place, entry.path)
+    };
+    match kind {
+        Kind::Inert => loaded.report.inert().map(|(entry, reason)| line(entry, reason)).collect(),
+        Kind::Unprotected => {
+            loaded.report.refused().map(|(entry, reason)| line(entry, reason)).collect()
+        }
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn certificates(
+    state: &State,
+    stack: &Stack,
+    addresses: Addresses,
+) -> Result<DevCertificates, Failure> {
+    let now = SystemTime::now();
+    let cannot = |error| Failure::new(1, format!("{error}. To go without https: --https off"));
+    let ca = DevCa::open(state.directory(), now).map_err(cannot)?;
+    let names = stack.distributions.iter().flat_map(|distribution| {
+        distribution.aliases.iter().cloned().chain([distribution.domain_name.clone()])
+    });
+    let bound = addresses.https.map(|address| address.ip());
+    DevCertificates::new(ca, provider(), names, bound, now).map_err(cannot)
+}
+
+fn tls(certificates: Arc<DevCertificates>, engine: &Engine) -> Result<Arc<Tls>, Failure> {
+    Tls::new(provider(), certificates, engine.serving())
+        .map(Arc::new)
+        .map_err(|error| Failure::new(1, format!("cannot set TLS up: {error}")))
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+/// The ports that are asked for, open.
+#[derive(Debug)]
+struct Ports {
+    http: Option<Port>,
+    https: Option<Port>,
+    admin: Option<Port>,
+}
+
+impl Ports {
+    /// Opens all, or says of each why not.
+    fn open(args: &RunArgs, workers: usize) -> Result<Self, Vec<String>> {
+        let mut problems = Vec::new();
+        let mut open = |what, bind: crate::cli::Bind, sockets| {
+            let opened = bind.address().map(|address| tcp::open(what, address, sockets));
+            opened.transpose().unwrap_or_else(|error| {
+                problems.push(format!("error: {error}"));
+                None
+            })
+        };
+        let ports = Self {
+            http: open("http", args.http, workers),
+            https: open("https", args.https, workers),
+            admin: open("admin", args.admin, 1),
+        };
+        if problems.is_empty() { Ok(ports) } else { Err(problems) }
+    }
+
+    fn addresses(&self) -> Addresses {
+        let at = |port: &Option<Port>| port.as_ref().map(|port| port.address);
+        Addresses { http: at(&self.http), https: at(&self.https), admin: at(&self.admin) }
+    }
+
+    fn for_workers(self, workers: usize) -> Vec<Sockets> {
+        let mut http = self.http.map(|port| port.sockets).unwrap_or_default().into_iter();
+        let mut https = self.https.map(|port| port.sockets).unwrap_or_default().into_iter();
+        (0..workers).map(|_| Sockets { http: http.next(), https: https.next() }).collect()
+    }
+}
+
+/// The running program, on the main thread.
+struct Program<'a> {
+    args: &'a RunArgs,
+    source: &'a Path,
+    engine: Engine,
+    functions: LocalFunctions,
+    counters: Arc<Counters>,
+    /// Whether requests are taken.
+    ready: Arc<AtomicBool>,
+}
+
+impl Program<'_> {
+    async fn serve(
+        self,
+        common: Common,
+        sockets: Vec<Sockets>,
+        admin: Option<Vec<TcpListener>>,
+        addresses: Addresses,
+        time: Time,
+        banner: String,
+    ) -> Result<u8, Failure> {
+        let failed = |error: io::Error| Failure::new(1, format!("cannot start: {error}"));
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let mut hang_up = signal(SignalKind::hangup()).map_err(failed)?;
+
+        let engine = self.engine.clone();
+        let workers =
+            Workers::start(&common, sockets, move || engine.for_worker()).map_err(failed)?;
+        for socket in admin.into_iter().flatten() {
+            let listener = tokio::net::TcpListener::from_std(socket).map_err(failed)?;
+            let address = addresses.admin.expect("there is a socket");
+            let admin = Arc::new(self.admin(address, &time));
+            // Runs until the program ends: it tells of the drain, too.
+            tokio::spawn(admin.serve(listener, std::future::pending()));
+        }
+        self.ready.store(true, Relaxed);
+        crate::say(&banner);
+
+        loop {
+            tokio::select! {
+                _ = hang_up.recv() => self.reload(),
+                _ = interrupt.recv() => return Ok(self.quit().await),
+                _ = terminate.recv() => break,
+            }
+        }
+        self.ready.store(false, Relaxed);
+        crate::say("draining: no new connections; requests in flight have 30 seconds");
+        let status = tokio::select! {
+            () = workers.drain() => 0,
+            _ = interrupt.recv() => INTERRUPTED,
+            _ = terminate.recv() => 0,
+        };
+        self.functions.stop().await;
+        Ok(status)
+    }
+
+    /// SIGINT: no drain. What the workers still do ends with the process.
+    async fn quit(&self) -> u8 {
+        self.functions.stop().await;
+        INTERRUPTED
+    }
+
+    fn admin(&self, address: std::net::SocketAddr, time: &Time) -> Admin {
+        let (engine, ready) = (self.engine.clone(), self.ready.clone());
+        Admin {
+            counters: self.counters.clone(),
+            gauges: Box::new(move || engine.gauges()),
+            not_ready: Box::new(move || (!ready.load(Relaxed)).then_some("draining")),
+            clock: time.turnable(),
+            address,
+        }
+    }
+
+    /// SIGHUP: the source is read again. One that has errors changes nothing.
+    fn reload(&self) {
+        let loaded = source::load(self.source, &self.args.from);
+        let reloaded = loaded
+            .map_err(|error| Failure::new(source::UNREADABLE, error))
+            .and_then(compiled)
+            .and_then(|(stack, _)| {
+                self.functions.swap(&stack).map_err(|error| Failure::new(1, error))?;
+                self.engine.swap(stack);
+                Ok(())
+            });
+        self.counters.reloaded(reloaded.is_ok());
+        let source: PathBuf = self.source.to_owned();
+        match reloaded {
+            Ok(()) => crate::say(&format!("reloaded {}", source.display())),
+            Err(failure) => crate::say(&format!(
+                "{}\n{} was not reloaded: what was served before is still served",
+                failure.message.trim_end(),
+                source.display()
+            )),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! From the command line to a compiled source, for all commands.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use warmfront_config::{LoadError, Loaded, Options};
+
+use crate::cli::SourceArgs;
+
+/// A file cannot be read.
+pub(crate) const UNREADABLE: u8 = 2;
+
+/// The source that was named, or the one that lies here.
+pub(crate) fn find(named: Option<&Path>) -> Result<PathBuf, LoadError> {
+    match named {
+        Some(source) => Ok(source.to_owned()),
+        None => warmfront_config::find_source(Path::new(".")),
+    }
+}
+
+/// What the command line says about reading a source.
+pub(crate) fn options(args: &SourceArgs) -> Options {
+    Options {
+        origins: args.origins.clone(),
+        parameters: args.parameters.clone(),
+        attributes: args.attributes.clone(),
+        opts: args.opts.clone(),
+        function_env: args.function_env.clone(),
+        stage: args.stage.clone(),
+        function_concurrency: args.function_concurrency.clone(),
+        allow_unprotected: args.allow_unprotected.clone(),
+        strict: args.strict,
+        // A variable that is not UTF-8 cannot be named by a source.
+        env: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+    }
+}
+
+/// Reads and compiles.
+pub(crate) fn load(source: &Path, args: &SourceArgs) -> Result<Loaded, LoadError> {
+    warmfront_config::load(source, &options(args))
+}
+
+/// Says why a source cannot be read.
+pub(crate) fn unreadable(error: &LoadError) -> ExitCode {
+    crate::say(&format!("error: {error}"));
+    ExitCode::from(UNREADABLE)
+}
