@@ -1,11 +1,14 @@
 //! What is being served: a stack of distributions, compiled, with nothing left to look up.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::behavior::Behavior;
 use crate::caching::CacheRules;
 use crate::function::{Function, HttpApi};
+use crate::http::host;
 use crate::origin::Origin;
+use crate::path_pattern::normalize_path;
 
 /// Everything one source deploys. Immutable; a reload builds a new one.
 #[derive(Debug, Clone, Default)]
@@ -72,4 +75,195 @@ pub enum HttpVersion {
     Http3,
     /// HTTP/3 and below.
     Http2And3,
+}
+
+impl Stack {
+    /// The distribution that `host` (with or without a port) belongs to.
+    ///
+    /// The only distribution of a source answers any host. Several are told apart by their aliases,
+    /// their `d….cloudfront.net` name and `<logicalid>.localhost`; an exact name beats a wildcard,
+    /// and of wildcards the longest wins (CloudFront guide: alternate domain names). Letter case,
+    /// the port and a trailing dot do not count.
+    pub fn distribution_for(&self, host: &str) -> Option<&Arc<Distribution>> {
+        if let [only] = self.distributions.as_slice() {
+            return Some(only);
+        }
+        let name = host::name(host);
+        let exact = self.distributions.iter().find(|distribution| distribution.is_called(name));
+        exact.or_else(|| {
+            let wildcards = self.distributions.iter().filter_map(|distribution| {
+                let aliases = distribution.aliases.iter();
+                let longest = aliases.filter(|alias| is_under(alias, name)).map(String::len).max();
+                longest.map(|length| (length, distribution))
+            });
+            wildcards.max_by_key(|(length, _)| *length).map(|(_, distribution)| distribution)
+        })
+    }
+}
+
+/// CloudFront guide: Error Caching Minimum TTL.
+const DEFAULT_ERROR_CACHING_MIN_TTL: std::time::Duration = std::time::Duration::from_secs(10);
+
+impl Distribution {
+    /// How long an error of the origin stays in the cache at least (CloudFront guide: Error Caching
+    /// Minimum TTL; 10 seconds where nothing else is configured).
+    pub fn error_caching_min_ttl(&self, status: u16) -> std::time::Duration {
+        let configured = self.error_responses.iter().find(|response| response.status == status);
+        configured.map_or(DEFAULT_ERROR_CACHING_MIN_TTL, |response| response.caching_min_ttl)
+    }
+
+    /// The path that the rest of the request's life sees: the default root object for exactly `/`,
+    /// the path itself otherwise (CloudFront guide: default root object).
+    ///
+    /// Borrowed except for `/` with a default root object.
+    pub fn effective_path<'a>(&'a self, path: &'a str) -> Cow<'a, str> {
+        match &self.default_root_object {
+            Some(object) if path == "/" && !object.is_empty() => Cow::Owned(format!("/{object}")),
+            _ => Cow::Borrowed(path),
+        }
+    }
+
+    /// The behavior for a raw path: the first whose pattern matches, the default one otherwise.
+    ///
+    /// # Panics
+    /// On a distribution without behaviors, which no source compiles to.
+    pub fn behavior_for(&self, path: &str) -> &Arc<Behavior> {
+        let path = normalize_path(path);
+        self.behaviors
+            .iter()
+            .find(|behavior| behavior.path_pattern.matches(&path))
+            .or(self.behaviors.last())
+            .expect("a compiled distribution has at least its default behavior")
+    }
+
+    /// Whether `name`, without port and trailing dot, is exactly one of this distribution's names.
+    fn is_called(&self, name: &str) -> bool {
+        let mut names = self.aliases.iter().chain([&self.domain_name]);
+        names.any(|own| own.eq_ignore_ascii_case(name)) || self.is_local_name(name)
+    }
+
+    /// `<logicalid>.localhost`.
+    fn is_local_name(&self, name: &str) -> bool {
+        let (id, length) = (self.logical_id.as_bytes(), self.logical_id.len());
+        name.as_bytes().split_at_checked(length).is_some_and(|(first, rest)| {
+            first.eq_ignore_ascii_case(id) && rest.eq_ignore_ascii_case(b".localhost")
+        })
+    }
+}
+
+/// Whether `name` is below the wildcard `alias`: any number of labels, but not the apex itself.
+fn is_under(alias: &str, name: &str) -> bool {
+    let Some(suffix) = alias.strip_prefix('*').filter(|suffix| suffix.starts_with('.')) else {
+        return false;
+    };
+    let (name, suffix) = (name.as_bytes(), suffix.as_bytes());
+    name.len() > suffix.len() && name[name.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    fn stack(distributions: &[(&str, &[&str])]) -> Stack {
+        let build = |(index, (logical_id, aliases)): (usize, &(&str, &[&str]))| {
+            Arc::new(Distribution {
+                logical_id: (*logical_id).to_owned(),
+                domain_name: format!("d{index:013}.cloudfront.net"),
+                aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),
+                ..fixture::distribution()
+            })
+        };
+        Stack {
+            distributions: distributions.iter().enumerate().map(build).collect(),
+            ..Stack::default()
+        }
+    }
+
+    #[track_caller]
+    fn check(stack: &Stack, host: &str, expected: Option<&str>) {
+        let found = stack.distribution_for(host).map(|found| found.logical_id.as_str());
+        assert_eq!(found, expected, "{host}");
+    }
+
+    #[test]
+    fn a_single_distribution_answers_any_host() {
+        let stack = stack(&[("Site", &["www.example.com"])]);
+        for host in ["www.example.com", "localhost:8080", "[::1]:8080", "other", ""] {
+            check(&stack, host, Some("Site"));
+        }
+    }
+
+    #[test]
+    fn several_distributions_are_told_apart_by_name() {
+        let stack = stack(&[("Site", &["www.example.com"]), ("Api", &["api.example.com"])]);
+        check(&stack, "www.example.com", Some("Site"));
+        check(&stack, "API.example.COM:8443", Some("Api"));
+        check(&stack, "api.example.com.", Some("Api"));
+        check(&stack, "api.example.com.:443", Some("Api"));
+        check(&stack, "d0000000000001.cloudfront.net", Some("Api"));
+        check(&stack, "api.localhost:8080", Some("Api"));
+        check(&stack, "site.localhost", Some("Site"));
+        for host in ["localhost", "", ".", "x.api.localhost", "apilocalhost", "api.localhost.org"] {
+            check(&stack, host, None);
+        }
+    }
+
+    #[test]
+    fn the_most_specific_name_wins_whatever_the_order() {
+        let stack = stack(&[
+            ("Any", &["*.example.com"]),
+            ("Shop", &["*.shop.example.com"]),
+            ("One", &["one.shop.example.com", "*.other.com"]),
+        ]);
+        check(&stack, "one.shop.example.com", Some("One"));
+        check(&stack, "two.shop.example.com", Some("Shop"));
+        check(&stack, "a.b.shop.example.com", Some("Shop"));
+        check(&stack, "shop.example.com", Some("Any"));
+        check(&stack, "example.com", None);
+        check(&stack, ".example.com", None);
+        check(&stack, "badexample.com", None);
+        check(&stack, "x.other.com", Some("One"));
+    }
+
+    #[test]
+    fn a_stack_without_distributions_knows_no_host() {
+        check(&Stack::default(), "localhost", None);
+    }
+
+    #[test]
+    fn the_default_root_object_stands_for_exactly_the_root() {
+        let distribution = Distribution {
+            default_root_object: Some("dir/index.html".to_owned()),
+            ..fixture::distribution()
+        };
+        assert_eq!(distribution.effective_path("/"), "/dir/index.html");
+        for path in ["//", "/dir/", "/a"] {
+            assert!(
+                matches!(distribution.effective_path(path), Cow::Borrowed(same) if same == path)
+            );
+        }
+        let without = Distribution { default_root_object: None, ..distribution };
+        assert_eq!(without.effective_path("/"), "/");
+    }
+
+    #[test]
+    fn the_first_matching_behavior_answers_and_the_default_one_the_rest() {
+        let distribution = Distribution {
+            behaviors: ["/api/v1/*", "/api/*", "*.jpg", "*"]
+                .map(|pattern| Arc::new(fixture::behavior(pattern)))
+                .to_vec(),
+            ..fixture::distribution()
+        };
+        for (path, pattern) in [
+            ("/api/v1/x", "/api/v1/*"),
+            ("/api/v2/x.jpg", "/api/*"),
+            ("/x.jpg", "*.jpg"),
+            ("/", "*"),
+            ("/API/v1/x", "*"),
+            ("/x/..//api/./v1/y", "/api/v1/*"),
+        ] {
+            assert_eq!(distribution.behavior_for(path).path_pattern.as_str(), pattern, "{path}");
+        }
+    }
 }

@@ -5,17 +5,23 @@
 //!
 //! Start at [`distribution`] for what is being served and at [`caching`] for what may be stored.
 
+pub mod admission;
 pub mod behavior;
 pub mod caching;
 pub mod distribution;
 pub mod error_page;
+#[cfg(test)]
+mod fixture;
 pub mod function;
 pub mod http;
 pub mod origin;
 pub mod path_pattern;
 pub mod policy;
+pub mod request_view;
+mod wildcard;
 
 pub use behavior::Behavior;
 pub use distribution::{Distribution, Stack};
 pub use origin::Origin;
 pub use path_pattern::PathPattern;
+pub use request_view::RequestView;

@@ -1,5 +1,11 @@
 //! Facts of HTTP that need no I/O.
 
+pub mod cookie;
 pub mod date;
+pub mod encoding;
+pub mod framing;
+pub mod hop_by_hop;
+pub mod host;
+pub mod query;
 pub mod range;
 pub mod storable_head;

@@ -4,6 +4,16 @@ use std::time::Duration;
 
 use ::http::HeaderName;
 
+use crate::wildcard;
+
+pub mod cache_key;
+pub mod generated;
+pub mod managed;
+pub mod origin_request;
+
+pub use cache_key::{forwards_cookies, is_cacheable_method, write_cache_key};
+pub use origin_request::{EdgeFacts, Forwarded, origin_request};
+
 /// TTLs and cache key of a behavior (`AWS::CloudFront::CachePolicy`, or legacy `ForwardedValues`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CachePolicy {
@@ -71,6 +81,67 @@ pub enum HeaderSelection {
     AllExcept(Vec<HeaderName>),
 }
 
+impl Selection {
+    /// Whether `name` is meant.
+    pub fn contains(&self, name: &str) -> bool {
+        let is_listed = |names: &[String]| names.iter().any(|listed| listed == name);
+        match self {
+            Selection::None => false,
+            Selection::Only(names) => is_listed(names),
+            Selection::Matching(patterns) => patterns
+                .iter()
+                .any(|pattern| wildcard::matches(pattern.as_bytes(), name.as_bytes())),
+            Selection::AllExcept(names) => !is_listed(names),
+            Selection::All => true,
+        }
+    }
+
+    /// Whether no name at all is meant.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Selection::None => true,
+            Selection::Only(names) | Selection::Matching(names) => names.is_empty(),
+            Selection::AllExcept(_) | Selection::All => false,
+        }
+    }
+
+    /// Whether `name` reaches the origin when `self` is the cache policy's selection and `other` the
+    /// origin request policy's (CloudFront guide: how origin request policies and cache policies
+    /// work together).
+    ///
+    /// Either one is enough, with one exception: of two block lists both hold.
+    pub fn forwards_with(&self, other: &Selection, name: &str) -> bool {
+        match (self, other) {
+            (Selection::AllExcept(_), Selection::AllExcept(_)) => {
+                self.contains(name) && other.contains(name)
+            }
+            _ => self.contains(name) || other.contains(name),
+        }
+    }
+}
+
+impl HeaderSelection {
+    /// Whether a viewer's header of this name is let through.
+    pub fn contains(&self, name: &HeaderName) -> bool {
+        match self {
+            HeaderSelection::None => false,
+            HeaderSelection::Only(names) => names.contains(name),
+            HeaderSelection::AllViewer | HeaderSelection::AllViewerAnd(_) => true,
+            HeaderSelection::AllExcept(names) => !names.contains(name),
+        }
+    }
+
+    /// The headers that are listed to be sent, CloudFront's own among them.
+    pub fn listed(&self) -> &[HeaderName] {
+        match self {
+            HeaderSelection::Only(names) | HeaderSelection::AllViewerAnd(names) => names,
+            HeaderSelection::None | HeaderSelection::AllViewer | HeaderSelection::AllExcept(_) => {
+                &[]
+            }
+        }
+    }
+}
+
 /// MinTTL ≤ DefaultTTL ≤ MaxTTL, checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TtlBounds {
@@ -123,5 +194,52 @@ impl TtlBounds {
     /// All three are zero: nothing is ever cached and requests are never collapsed.
     pub fn disable_caching(&self) -> bool {
         self.max.is_zero()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(names: &str) -> Vec<String> {
+        names.chars().map(String::from).collect()
+    }
+
+    /// Which of the names a, b, c and d reach the origin.
+    #[track_caller]
+    fn check(cache: &Selection, other: &Selection, expected: &str) {
+        let reaches = |name: &char| cache.forwards_with(other, &name.to_string());
+        let reaching: String = "abcd".chars().filter(reaches).collect();
+        assert_eq!(reaching, expected, "{cache:?} with {other:?}");
+    }
+
+    #[test]
+    fn the_two_policies_work_together_as_in_the_guides_table() {
+        use Selection::{All, AllExcept, None, Only};
+        let ab = || list("ab");
+        let bc = || list("bc");
+        let rows = [
+            (None, ["", "abcd", "bc", "ad"]),
+            (All, ["abcd", "abcd", "abcd", "abcd"]),
+            (Only(ab()), ["ab", "abcd", "abc", "abd"]),
+            (AllExcept(ab()), ["cd", "abcd", "bcd", "d"]),
+        ];
+        for (cache, expected) in rows {
+            let columns = [None, All, Only(bc()), AllExcept(bc())];
+            for (other, expected) in columns.iter().zip(expected) {
+                check(&cache, other, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn legacy_cookie_names_may_have_wildcards_and_others_not() {
+        let patterns = || vec!["s*".to_owned(), "t?".to_owned()];
+        for (name, matching, only) in
+            [("sid", true, false), ("s*", true, true), ("t", false, false)]
+        {
+            assert_eq!(Selection::Matching(patterns()).contains(name), matching, "{name}");
+            assert_eq!(Selection::Only(patterns()).contains(name), only, "{name}");
+        }
     }
 }

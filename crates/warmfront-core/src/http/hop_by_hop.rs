@@ -1,0 +1,122 @@
+//! Header fields that belong to one connection and never travel on (RFC 9110 §7.6.1).
+//!
+//! Own fields are set after this, so that a peer can never take one of ours away.
+
+use ::http::{HeaderMap, HeaderName, header};
+
+/// Takes off the fixed hop-by-hop fields, `Proxy` (httpoxy), and what Connection names.
+///
+/// Host and Content-Length stay whatever Connection says (CVE-2026-26365 is what happens otherwise),
+/// and so does Trailer: it only announces names, and trailers do travel on.
+pub fn strip(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        let listed: Vec<HeaderName> = listed(headers)
+            .filter_map(|name| HeaderName::from_bytes(name).ok())
+            .filter(|name| !is_kept(name))
+            .collect();
+        for name in listed {
+            headers.remove(name);
+        }
+    }
+    for name in FIXED {
+        headers.remove(name);
+    }
+}
+
+/// Whether `name` would be stripped from `headers`. Allocates nothing.
+pub fn is_hop_by_hop(headers: &HeaderMap, name: &HeaderName) -> bool {
+    FIXED.contains(name) || is_listed(headers, name)
+}
+
+/// Whether Connection names this field, and is heard.
+pub fn is_listed(headers: &HeaderMap, name: &HeaderName) -> bool {
+    let name_octets = name.as_str().as_bytes();
+    !is_kept(name) && listed(headers).any(|listed| listed.eq_ignore_ascii_case(name_octets))
+}
+
+/// The members of all Connection fields.
+fn listed(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers
+        .get_all(header::CONNECTION)
+        .into_iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .map(<[u8]>::trim_ascii)
+}
+
+fn is_kept(name: &HeaderName) -> bool {
+    [header::HOST, header::CONTENT_LENGTH].contains(name)
+}
+
+const FIXED: [HeaderName; 9] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("proxy"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[track_caller]
+    fn check(before: &[&str], after: &[&str]) {
+        let mut headers = fixture::headers(before);
+        for (name, _) in &fixture::headers(before) {
+            let survives = fixture::headers(after).contains_key(name);
+            assert_eq!(is_hop_by_hop(&headers, name), !survives, "{name}");
+        }
+        strip(&mut headers);
+        assert_eq!(headers, fixture::headers(after));
+    }
+
+    #[test]
+    fn the_fixed_list_goes() {
+        check(
+            &[
+                "connection: close",
+                "keep-alive: 5",
+                "proxy-authenticate: x",
+                "proxy-authorization: x",
+                "a: 1",
+            ],
+            &["a: 1"],
+        );
+        check(&["te: trailers", "transfer-encoding: chunked", "upgrade: h2c", "proxy: x"], &[]);
+        check(&["proxy-connection: keep-alive", "trailer: x"], &["trailer: x"]);
+    }
+
+    #[test]
+    fn what_connection_names_goes_in_any_case_and_from_every_line() {
+        check(
+            &[
+                "connection: X-One , x-two,,",
+                "connection: X-THREE",
+                "x-one: 1",
+                "x-two: 2",
+                "x-two: 2",
+                "x-three: 3",
+                "x-four: 4",
+            ],
+            &["x-four: 4"],
+        );
+    }
+
+    #[test]
+    fn nobody_can_take_host_or_content_length_away() {
+        check(
+            &["connection: host, content-length, close", "host: a", "content-length: 3"],
+            &["host: a", "content-length: 3"],
+        );
+    }
+
+    #[test]
+    fn members_that_are_no_names_are_ignored() {
+        check(&["connection: , \"a\", (x), é", "a: 1"], &["a: 1"]);
+    }
+}

@@ -1,0 +1,134 @@
+//! Which stored response answers a request: the cache key (CloudFront guide: understand the cache key).
+//!
+//! Distribution, raw path, and what the cache policy names. Scheme, Host and method are no part of
+//! it, except that OPTIONS is kept apart. Nothing here decides what is forwarded; but what is in the
+//! key always is (`origin_request`).
+
+use ::http::{HeaderName, Method, header};
+
+use super::generated::Generated;
+use super::{CachePolicy, Selection};
+use crate::http::{cookie, encoding, hop_by_hop, query};
+use crate::request_view::RequestView;
+use crate::{Behavior, Distribution};
+
+/// Appends the key of `request` to `key`.
+///
+/// Each part is preceded by its length, so that no two inputs meet. Allocates only for cookies
+/// (they are sorted), and when `key` has no room.
+pub fn write_cache_key(
+    key: &mut Vec<u8>,
+    distribution: &Distribution,
+    behavior: &Behavior,
+    request: &RequestView<'_>,
+) {
+    let policy = &behavior.cache_policy;
+    part(key, distribution.id.as_bytes());
+    part(key, request.path.as_bytes());
+    key.push(u8::from(*request.method == Method::OPTIONS));
+    write_query(key, &policy.query_strings, request.query.unwrap_or_default());
+    let accepted = encoding::normalized(policy, request.version, request.headers);
+    part(key, accepted.map_or("", encoding::Accepted::in_key).as_bytes());
+    for name in &policy.headers {
+        write_header(key, policy, name, request);
+    }
+    key.push(END);
+    write_cookies(key, policy, request);
+    key.push(END);
+}
+
+/// Whether a response to this method may be stored, and a stored one may answer it.
+pub fn is_cacheable_method(behavior: &Behavior, method: &Method) -> bool {
+    match *method {
+        Method::GET | Method::HEAD => true,
+        Method::OPTIONS => behavior.caches_options,
+        _ => false,
+    }
+}
+
+/// Whether any cookie may reach the origin. Then requests are never collapsed, stored responses
+/// never revalidated, and Set-Cookie is kept.
+pub fn forwards_cookies(behavior: &Behavior) -> bool {
+    !behavior.cache_policy.cookies.is_empty() || !behavior.origin_request_policy.cookies.is_empty()
+}
+
+/// A following item, or none.
+const ITEM: u8 = 1;
+const END: u8 = 0;
+
+/// The length in groups of seven bits, then the octets.
+fn part(key: &mut Vec<u8>, octets: &[u8]) {
+    length(key, octets.len());
+    key.extend_from_slice(octets);
+}
+
+fn length(key: &mut Vec<u8>, mut length: usize) {
+    while length >= 0x80 {
+        key.push((length & 0x7f) as u8 | 0x80);
+        length >>= 7;
+    }
+    key.push(length as u8);
+}
+
+fn write_query(key: &mut Vec<u8>, selection: &Selection, text: &str) {
+    match selection {
+        Selection::None => length(key, 0),
+        // As it is forwarded: raw, empty parameters and all.
+        Selection::All => part(key, text.as_bytes()),
+        _ => {
+            // Parameters have no `&` inside and are not empty, so joining them loses nothing.
+            let joined = query::selected(text, selection).map(|parameter| parameter.len() + 1);
+            length(key, joined.sum::<usize>().saturating_sub(1));
+            for (index, parameter) in query::selected(text, selection).enumerate() {
+                if index > 0 {
+                    key.push(b'&');
+                }
+                key.extend_from_slice(parameter.as_bytes());
+            }
+        }
+    }
+}
+
+fn write_cookies(key: &mut Vec<u8>, policy: &CachePolicy, request: &RequestView<'_>) {
+    if policy.cookies.is_empty() || hop_by_hop::is_listed(request.headers, &header::COOKIE) {
+        return;
+    }
+    for cookie in cookie::selected(request.headers, &policy.cookies) {
+        key.push(ITEM);
+        part(key, cookie.name);
+        part(key, cookie.value);
+    }
+}
+
+fn write_header(
+    key: &mut Vec<u8>,
+    policy: &CachePolicy,
+    name: &HeaderName,
+    request: &RequestView<'_>,
+) {
+    let mut write = |value: &[u8]| {
+        key.push(ITEM);
+        part(key, name.as_str().as_bytes());
+        part(key, value);
+    };
+    if *name == header::ACCEPT_ENCODING && encoding::is_normalized(policy) {
+        return;
+    }
+    if *name == header::HOST {
+        return write(request.host.as_bytes());
+    }
+    if let Some(generated) = Generated::named(name) {
+        if let Some(value) = generated.value(request, None) {
+            write(value.as_bytes());
+        }
+        return;
+    }
+    // What does not travel on must not make a difference either: a response fetched without the
+    // field would answer those who send it.
+    if hop_by_hop::is_hop_by_hop(request.headers, name) {
+        return;
+    }
+    for value in request.headers.get_all(name) {
+        write(value.as_bytes());
+    }
+}
