@@ -28,3 +28,6 @@ impl Answers for Edge {
         self.call(request)
     }
 }
+
+#[cfg(test)]
+mod tests;
