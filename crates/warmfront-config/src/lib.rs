@@ -1,1 +1,238 @@
-//! warmfront-config
+//! What users write, read with its source positions and compiled to a [`Stack`].
+//!
+//! [`load`] reads a CloudFormation template or a `serverless.yml`, evaluates its functions and
+//! variables, holds it against AWS's schema and compiles it. It reports every problem at once, each
+//! with its place and the nearest thing that works, and tells of every property whether it is
+//! effective (the honesty report). Nothing in a source is executed, nothing is fetched.
+//!
+//! The way of a source: bytes ([`source`]) → [`document`] with places → [`format`] → template as
+//! written → `intrinsics` → `compile`. [`render`] says it to people and to tools.
+//!
+//! ```no_run
+//! let options = warmfront_config::Options::default();
+//! match warmfront_config::load("serverless.yml".as_ref(), &options) {
+//!     Ok(loaded) => println!("{}", warmfront_config::render_human(&loaded)),
+//!     Err(unreadable) => println!("{unreadable}"),
+//! }
+//! ```
+
+mod compile;
+pub mod diagnostic;
+pub mod document;
+pub mod format;
+mod intrinsics;
+mod names;
+pub mod place;
+pub mod render;
+pub mod report;
+pub mod source;
+mod suggest;
+mod template;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use warmfront_core::Stack;
+
+pub use diagnostic::{Diagnostic, Severity};
+pub use render::{render_human, render_json, render_sarif};
+pub use report::{Report, ReportEntry, Status};
+pub use source::LoadError;
+
+use diagnostic::Problems;
+use format::Format;
+use intrinsics::{Evaluator, report_cycles};
+use names::{DEFAULT_ACCOUNT, DEFAULT_REGION, Names};
+use place::Place;
+use report::Ledger;
+use source::Sources;
+use template::Template;
+
+/// What the command line adds to a source.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// `--origin KEY=TARGET`; several targets of one key are the nodes of one origin.
+    pub origins: Vec<(String, String)>,
+    /// `--parameter NAME=VALUE`: CloudFormation parameters and pseudo parameters.
+    pub parameters: Vec<(String, String)>,
+    /// `--attribute LOGICALID.ATTR=VALUE`: what only AWS could say. `ImportValue.NAME` answers
+    /// `Fn::ImportValue`, `resolve.ssm:…` a dynamic reference, `LOGICALID.Ref` a Ref.
+    pub attributes: Vec<(String, String)>,
+    /// `--stage S`.
+    pub stage: Option<String>,
+    /// `--opt NAME=VALUE`: `${opt:NAME}`. A whole variable such as `ssm:/a/b` or `file(x.js):key` may
+    /// stand for NAME and answers that variable.
+    pub opts: Vec<(String, String)>,
+    /// `--function-env NAME.KEY=VALUE`, as (`NAME.KEY`, `VALUE`).
+    pub function_env: Vec<(String, String)>,
+    /// `--function-concurrency NAME=N`.
+    pub function_concurrency: Vec<(String, usize)>,
+    /// `--allow-unprotected NAME`.
+    pub allow_unprotected: Vec<String>,
+    /// `--strict`: inert properties and warnings are errors.
+    pub strict: bool,
+    /// The process environment, for `${env:NAME}`.
+    pub env: BTreeMap<String, String>,
+}
+
+/// A source that could be read, and what came of it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What to serve; `None` when there are errors.
+    pub stack: Option<Stack>,
+    /// Every problem, in the order of the files.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What becomes of every property.
+    pub report: Report,
+    /// Every file that was read, or was looked for and not found: what `--watch` watches.
+    pub files: Vec<PathBuf>,
+}
+
+impl Loaded {
+    /// Whether the source cannot be served.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// What `check` exits with: 0, or 1 when there are errors.
+    pub fn exit_code(&self) -> u8 {
+        u8::from(self.has_errors())
+    }
+}
+
+/// The source in a directory: `warmfront.yml`, `serverless.yml`, `template.y*ml`, `cdk.out`.
+pub fn find_source(dir: &Path) -> Option<PathBuf> {
+    const NAMES: [&str; 7] = [
+        "warmfront.yml",
+        "warmfront.yaml",
+        "serverless.yml",
+        "serverless.yaml",
+        "template.yml",
+        "template.yaml",
+        "cdk.out",
+    ];
+    NAMES.iter().map(|name| dir.join(name)).find(|path| path.exists())
+}
+
+/// Reads and compiles a source: a file, or a directory with one of the names of [`find_source`].
+///
+/// An error means that the file cannot be read; what is wrong *in* it is in [`Loaded::diagnostics`].
+pub fn load(source: &Path, options: &Options) -> Result<Loaded, LoadError> {
+    let path = match source.is_dir() && !format::is_cdk_assembly(source) {
+        true => find_source(source)
+            .ok_or_else(|| LoadError::NothingThere { path: source.to_owned() })?,
+        false => source.to_owned(),
+    };
+    let sources = Sources::default();
+    let problems = Problems::default();
+    let ledger = Ledger::default();
+    let shown: Arc<str> = path.display().to_string().into();
+    let start = Place::start_of(&shown);
+
+    let stack = if format::is_cdk_assembly(&path) {
+        problems.add(format::not_read_yet(start, "a CDK assembly", Some(CDK_HELP)));
+        None
+    } else {
+        let text = sources.read(&path)?;
+        let context = Context {
+            path: &path,
+            shown,
+            options,
+            sources: &sources,
+            problems: &problems,
+            ledger: &ledger,
+        };
+        context.read(&text, start)
+    };
+    if options.strict {
+        problems.make_strict();
+    }
+    let report = ledger.into_report();
+    if options.strict {
+        for (entry, reason) in report.inert() {
+            let message = format!("has no effect: {reason}");
+            problems.add(
+                Diagnostic::error(entry.place.clone(), &*entry.path, message)
+                    .help("an error because of --strict"),
+            );
+        }
+    }
+    let stack = stack.filter(|_| !problems.has_errors());
+    Ok(Loaded { stack, diagnostics: problems.into_sorted(), report, files: sources.into_files() })
+}
+
+const CDK_HELP: &str =
+    "give one of its templates: cdk.out/STACK.template.json (or the output of \"cdk synth\")";
+
+struct Context<'a> {
+    path: &'a Path,
+    shown: Arc<str>,
+    options: &'a Options,
+    sources: &'a Sources,
+    problems: &'a Problems,
+    ledger: &'a Ledger,
+}
+
+impl Context<'_> {
+    fn read(&self, text: &str, start: Place) -> Option<Stack> {
+        if let Some(refused) = format::recognize_text(text, &start) {
+            self.problems.add(refused);
+            return None;
+        }
+        let mut root = document::parse(text, &self.shown, self.problems)?;
+        match format::recognize(&root, &self.shown) {
+            Format::Refused(refused) => {
+                self.problems.add(refused);
+                None
+            }
+            Format::CloudFormation => {
+                template::long_forms(&mut root, "", self.problems);
+                let template = Template::read(&root, self.problems);
+                let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
+                let stem = stem.strip_suffix(".template").unwrap_or(&stem).to_owned();
+                self.compile(&template, stem, None, &start)
+            }
+            Format::Serverless => {
+                let service = format::serverless::read(
+                    &root,
+                    &self.directory(),
+                    self.options,
+                    self.sources,
+                    self.problems,
+                    self.ledger,
+                )?;
+                self.compile(&service.template, service.name, service.region, &start)
+            }
+        }
+    }
+
+    fn compile(
+        &self,
+        template: &Template,
+        stack_name: String,
+        region: Option<String>,
+        start: &Place,
+    ) -> Option<Stack> {
+        let given = |name: &str| {
+            let parameters = self.options.parameters.iter().rev();
+            parameters.filter(|(given, _)| given == name).map(|(_, value)| value.clone()).next()
+        };
+        let names = Names::new(
+            given("AWS::StackName").unwrap_or(stack_name),
+            given("AWS::Region").or(region).unwrap_or_else(|| DEFAULT_REGION.to_owned()),
+            given("AWS::AccountId").unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned()),
+        );
+        let evaluator = Evaluator::new(template, self.options, &names, self.problems);
+        report_cycles(&evaluator);
+        Some(compile::compile(&evaluator, self.ledger, start, &self.directory()))
+    }
+
+    /// Where relative paths of the source begin.
+    fn directory(&self) -> PathBuf {
+        match self.path.parent() {
+            Some(parent) if parent != Path::new("") => parent.to_owned(),
+            _ => PathBuf::from("."),
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! One cache behavior: whom it admits, which policies it has, what on it is not built yet.
+
+use warmfront_core::behavior::{AllowedMethods, ViewerProtocolPolicy};
+use warmfront_core::policy::{CachePolicy, OriginRequestPolicy, managed};
+use warmfront_core::{Behavior, Origin, PathPattern};
+
+use super::Compiler;
+use crate::diagnostic::Diagnostic;
+use crate::document::{Node, quote};
+use crate::report::Status;
+use crate::suggest::{did_you_mean, listed};
+
+const MAX_KEY_GROUPS: usize = 4;
+
+impl Compiler<'_> {
+    pub(super) fn behavior(
+        &self,
+        node: &Node,
+        distribution: &str,
+        is_default: bool,
+        origins: &[Origin],
+        groups: &[(String, usize)],
+        path: &str,
+    ) -> Option<Behavior> {
+        node.as_map()?;
+        let path_pattern = self.path_pattern(node, is_default, path);
+        let origin = node.get("TargetOriginId").and_then(|id| {
+            self.origin_named(id, origins, groups, &format!("{path}.TargetOriginId"))
+        });
+        let allowed_methods = self.allowed_methods(node, path);
+        let caches_options = self.caches_options(node, allowed_methods, path);
+        let compress = node.bool_at("Compress").unwrap_or(false);
+        let policies = self.policies(node, path);
+        self.protections(node, distribution, path);
+        self.parts_without_effect(node, path);
+        let (cache_policy, origin_request_policy) = policies?;
+        Some(Behavior {
+            path_pattern: path_pattern?,
+            origin: origin?,
+            viewer_protocol_policy: match node.text_at("ViewerProtocolPolicy")? {
+                "redirect-to-https" => ViewerProtocolPolicy::RedirectToHttps,
+                "https-only" => ViewerProtocolPolicy::HttpsOnly,
+                _ => ViewerProtocolPolicy::AllowAll,
+            },
+            allowed_methods,
+            caches_options,
+            cache_policy,
+            origin_request_policy,
+            compress,
+        })
+    }
+
+    fn path_pattern(&self, node: &Node, is_default: bool, path: &str) -> Option<PathPattern> {
+        let entry = node.entry("PathPattern");
+        let path = format!("{path}.PathPattern");
+        match entry {
+            Some(entry) if is_default => {
+                let message = "the default behavior has no PathPattern; it answers what no other behavior does";
+                self.error(&entry.place, path, message);
+                None
+            }
+            None if is_default => Some(PathPattern::any()),
+            Some(entry) => {
+                let text = entry.value.as_text()?;
+                match PathPattern::parse(text) {
+                    Ok(pattern) => Some(pattern),
+                    Err(error) => {
+                        self.error(&entry.value.place, path, error.to_string());
+                        None
+                    }
+                }
+            }
+            None => {
+                self.error(&node.place, path, "PathPattern is missing");
+                None
+            }
+        }
+    }
+
+    fn allowed_methods(&self, node: &Node, path: &str) -> AllowedMethods {
+        let Some(list) = node.get("AllowedMethods") else { return AllowedMethods::GetHead };
+        match method_set(list) {
+            Some(methods) => methods,
+            None => {
+                let problem = Diagnostic::error(
+                    list.place.clone(),
+                    format!("{path}.AllowedMethods"),
+                    "CloudFront knows three sets of methods, and this is none of them",
+                )
+                .help("[GET, HEAD], [GET, HEAD, OPTIONS] or [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]");
+                self.problems.add(problem);
+                AllowedMethods::GetHead
+            }
+        }
+    }
+
+    fn caches_options(&self, node: &Node, allowed: AllowedMethods, path: &str) -> bool {
+        let Some(list) = node.get("CachedMethods") else { return false };
+        let path = format!("{path}.CachedMethods");
+        match method_set(list) {
+            Some(AllowedMethods::GetHead) => false,
+            Some(AllowedMethods::GetHeadOptions) => {
+                if allowed == AllowedMethods::GetHead {
+                    self.error(&list.place, path, "OPTIONS is cached but not in AllowedMethods");
+                }
+                true
+            }
+            _ => {
+                let message = "only [GET, HEAD] or [GET, HEAD, OPTIONS] can be cached";
+                self.error(&list.place, path, message);
+                false
+            }
+        }
+    }
+
+    /// Cache policy and origin request policy, or the legacy settings in their place.
+    fn policies(&self, node: &Node, path: &str) -> Option<(CachePolicy, OriginRequestPolicy)> {
+        match (node.entry("CachePolicyId"), node.entry("ForwardedValues")) {
+            (Some(_), Some(legacy)) => {
+                let message = "CachePolicyId and ForwardedValues exclude each other; remove one";
+                self.error(&legacy.place, format!("{path}.ForwardedValues"), message);
+                None
+            }
+            (Some(id), None) => {
+                for name in ["MinTTL", "DefaultTTL", "MaxTTL"] {
+                    if let Some(entry) = node.entry(name) {
+                        let reason =
+                            "the cache policy decides; CloudFront ignores it beside CachePolicyId";
+                        self.ledger.note(
+                            &entry.place,
+                            &format!("{path}.{name}"),
+                            Status::Inert(reason.to_owned()),
+                        );
+                    }
+                }
+                let cache_policy =
+                    self.cache_policy_named(&id.value, &format!("{path}.CachePolicyId"));
+                let origin_request_policy = match node.get("OriginRequestPolicyId") {
+                    Some(id) => self
+                        .origin_request_policy_named(id, &format!("{path}.OriginRequestPolicyId")),
+                    None => Some(no_origin_request_policy()),
+                };
+                Some((cache_policy?, origin_request_policy?))
+            }
+            (None, Some(legacy)) => {
+                if let Some(entry) = node.entry("OriginRequestPolicyId") {
+                    let message = "an OriginRequestPolicyId needs a CachePolicyId; it does not go with ForwardedValues";
+                    self.error(&entry.place, format!("{path}.OriginRequestPolicyId"), message);
+                }
+                self.forwarded_values(node, &legacy.value, path)
+            }
+            (None, None) => {
+                let problem = Diagnostic::error(node.place.clone(), path, "a behavior needs a CachePolicyId (or the legacy ForwardedValues)")
+                    .help("CachingOptimized is 658327ea-f89d-4fab-a63d-7e88639e58f6, CachingDisabled 4135ea2d-6df8-44a3-9df3-4b5a84be39ad");
+                self.problems.add(problem);
+                None
+            }
+        }
+    }
+
+    fn cache_policy_named(&self, id: &Node, path: &str) -> Option<CachePolicy> {
+        let text = id.as_text()?;
+        let found = self.cache_policies.get(text).cloned().or_else(|| managed::cache_policy(text));
+        if found.is_none() {
+            let kind = "AWS::CloudFront::CachePolicy";
+            self.no_such_policy(
+                id,
+                text,
+                "cache policy",
+                kind,
+                managed::cache_policy_names().collect(),
+                path,
+            );
+        }
+        found
+    }
+
+    fn origin_request_policy_named(&self, id: &Node, path: &str) -> Option<OriginRequestPolicy> {
+        let text = id.as_text()?;
+        let found = self.origin_request_policies.get(text).cloned();
+        let found = found.or_else(|| managed::origin_request_policy(text));
+        if found.is_none() {
+            let kind = "AWS::CloudFront::OriginRequestPolicy";
+            let names = managed::origin_request_policy_names().collect();
+            self.no_such_policy(id, text, "origin request policy", kind, names, path);
+        }
+        found
+    }
+
+    fn no_such_policy(
+        &self,
+        id: &Node,
+        text: &str,
+        what: &str,
+        kind: &str,
+        managed: Vec<(&'static str, &'static str)>,
+        path: &str,
+    ) {
+        // A policy of this template that did not compile has been reported where it stands.
+        if self.evaluator.names.owner(text).is_some_and(|owner| {
+            self.evaluator.template.resource(&owner).is_some_and(|resource| resource.kind == kind)
+        }) {
+            return;
+        }
+        let resources = self.evaluator.template.resources.iter();
+        let here: Vec<&str> = resources
+            .filter(|resource| resource.kind == kind)
+            .map(|resource| resource.id.as_str())
+            .collect();
+        // An id is near another id, a name near a name: one list serves both.
+        let names = managed.iter().flat_map(|(id, name)| [*id, *name]).chain(here.iter().copied());
+        let help = match here.iter().find(|name| **name == text) {
+            Some(name) => format!("to use the policy of this template, write !Ref {name}"),
+            None => format!(
+                "in this template: {}; of AWS: {}",
+                listed(here.iter().copied()),
+                listed(managed.iter().map(|(_, name)| *name))
+            ),
+        };
+        let message = format!("there is no {what} {}.{}", quote(text), did_you_mean(text, names));
+        self.problems.add(Diagnostic::error(id.place.clone(), path, message).help(help));
+    }
+
+    fn protections(&self, node: &Node, distribution: &str, path: &str) {
+        for (name, what) in [
+            (
+                "TrustedKeyGroups",
+                "signed URLs and cookies are not checked yet, so every viewer would be let in",
+            ),
+            (
+                "TrustedSigners",
+                "signed URLs and cookies are not checked yet, so every viewer would be let in",
+            ),
+            (
+                "FieldLevelEncryptionId",
+                "form fields are not encrypted yet, so they would reach the origin in clear",
+            ),
+        ] {
+            let Some(entry) = node.entry(name) else { continue };
+            let path = format!("{path}.{name}");
+            if node.set(name).is_none() {
+                self.ledger.note(&entry.place, &path, Status::Effective);
+                continue;
+            }
+            self.protects(entry, &path, &format!("{distribution}.{name}"), what);
+        }
+        if let Some(groups) = node.get("TrustedKeyGroups")
+            && node.items_at("TrustedKeyGroups").len() > MAX_KEY_GROUPS
+        {
+            let message = format!("at most {MAX_KEY_GROUPS} key groups are allowed");
+            self.error(&groups.place, format!("{path}.TrustedKeyGroups"), message);
+        }
+        self.associations(node, "FunctionAssociations", "FunctionARN", path);
+        self.associations(node, "LambdaFunctionAssociations", "LambdaFunctionARN", path);
+    }
+
+    fn parts_without_effect(&self, node: &Node, path: &str) {
+        let note = |name: &str, is_on: bool, reason: &str| {
+            if let Some(entry) = node.entry(name) {
+                let status =
+                    if is_on { Status::Inert(reason.to_owned()) } else { Status::Effective };
+                self.ledger.note(&entry.place, &format!("{path}.{name}"), status);
+            }
+        };
+        let is_on = |name: &str| node.bool_at(name) == Some(true);
+        note(
+            "Compress",
+            is_on("Compress"),
+            "the edge does not compress yet; what the origin compressed is passed on",
+        );
+        note(
+            "SmoothStreaming",
+            is_on("SmoothStreaming"),
+            "Smooth Streaming requests are treated like any other",
+        );
+        let grpc = node.get("GrpcConfig").and_then(|config| config.bool_at("Enabled"));
+        note("GrpcConfig", grpc == Some(true), "gRPC is not passed through yet");
+        if let Some(entry) = node.set("ResponseHeadersPolicyId") {
+            let path = format!("{path}.ResponseHeadersPolicyId");
+            self.response_headers_policy(&entry.value, &path);
+            let reason = "response headers policies are not applied yet; headers pass as the origin sent them";
+            self.ledger.note(&entry.place, &path, Status::Inert(reason.to_owned()));
+        }
+    }
+
+    /// Has no effect yet, and must still exist.
+    fn response_headers_policy(&self, id: &Node, path: &str) {
+        let Some(text) = id.as_text() else { return };
+        let kind = "AWS::CloudFront::ResponseHeadersPolicy";
+        let is_here = self
+            .created(kind)
+            .into_iter()
+            .any(|resource| self.evaluator.physical_id(resource).as_deref() == Some(text));
+        if !is_here && managed::response_headers_policy_name(text).is_none() {
+            let names = RESPONSE_HEADERS_POLICIES.iter().copied();
+            let message = format!(
+                "there is no response headers policy {}.{}",
+                quote(text),
+                did_you_mean(text, names.clone().flat_map(|(id, name)| [id, name]))
+            );
+            let help = format!("of AWS: {}", listed(names.map(|(_, name)| name)));
+            self.problems.add(Diagnostic::error(id.place.clone(), path, message).help(help));
+        }
+    }
+}
+
+/// No `OriginRequestPolicyId`: the origin gets the cache key and what CloudFront always sends.
+pub(super) fn no_origin_request_policy() -> OriginRequestPolicy {
+    OriginRequestPolicy {
+        name: String::new(),
+        headers: Default::default(),
+        cookies: Default::default(),
+        query_strings: Default::default(),
+    }
+}
+
+/// Which of CloudFront's three sets the list is, in any order.
+fn method_set(list: &Node) -> Option<AllowedMethods> {
+    let items = list.as_list()?;
+    // What could not be told may be right.
+    if items.iter().any(Node::is_unknown) {
+        return Some(AllowedMethods::GetHead);
+    }
+    let mut methods: Vec<&str> = items.iter().filter_map(Node::as_text).collect();
+    methods.sort_unstable();
+    methods.dedup();
+    match methods.as_slice() {
+        ["GET", "HEAD"] => Some(AllowedMethods::GetHead),
+        ["GET", "HEAD", "OPTIONS"] => Some(AllowedMethods::GetHeadOptions),
+        ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"] => Some(AllowedMethods::All),
+        _ => None,
+    }
+}
+
+/// AWS's own, for suggestions (cloudfront.md §2.3).
+const RESPONSE_HEADERS_POLICIES: [(&str, &str); 5] = [
+    ("60669652-455b-4ae9-85a4-c4c02393f86c", "SimpleCORS"),
+    ("5cc3b908-e619-4b99-88e5-2cf7f45965bd", "CORS-With-Preflight"),
+    ("e61eb60c-9c35-4d20-a928-2b84e02af89c", "CORS-and-SecurityHeadersPolicy"),
+    ("eaab4381-ed33-4a86-88ca-d9558dc6cd63", "CORS-with-preflight-and-SecurityHeadersPolicy"),
+    ("67f7725c-6f97-4210-82d7-5512b31e9d03", "SecurityHeadersPolicy"),
+];

@@ -1,0 +1,322 @@
+//! `AWS::CloudFront::Distribution`.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use warmfront_core::Distribution;
+use warmfront_core::caching::CacheRules;
+use warmfront_core::distribution::{ErrorResponse, HttpVersion};
+
+use super::Compiler;
+use super::schema;
+use crate::diagnostic::Diagnostic;
+use crate::document::{Entry, Node, quote};
+use crate::place::Place;
+use crate::report::Status;
+use crate::template::Resource;
+
+/// A distribution whose origins do not know yet where to connect.
+pub(super) struct Draft {
+    pub(super) distribution: Distribution,
+    /// The place and path of each origin's `DomainName`.
+    pub(super) origin_places: Vec<(Place, String)>,
+    /// The place and path of each alias.
+    alias_places: Vec<(Place, String)>,
+}
+
+/// Limits of CloudFront (cloudfront.md §7).
+const MAX_ALIASES: usize = 100;
+const MAX_ORIGINS: usize = 100;
+const MAX_BEHAVIORS: usize = 75;
+
+/// CloudFront guide: errors stay in the cache for 10 seconds. CloudFormation's schema still says 300.
+const ERROR_CACHING_MIN_TTL: Duration = Duration::from_secs(10);
+
+impl Compiler<'_> {
+    pub(super) fn distribution(&self, resource: &Resource) -> Option<Draft> {
+        let path = format!("{}.Properties", resource.path);
+        let properties =
+            self.object(&resource.properties, &resource.place, schema::DISTRIBUTION, &path);
+        let config = properties.get("DistributionConfig")?;
+        config.as_map()?;
+        let path = format!("{path}.DistributionConfig");
+        let id = resource.id.as_str();
+        self.whole_distribution_properties(config, id, &path);
+
+        let (origins, origin_places) = self.origins(config, &path);
+        let groups = self.origin_groups(config, &origins, &path);
+        let behaviors = self.behaviors(config, id, &origins, &groups, &path);
+        let (aliases, alias_places) = self.aliases(config, &path);
+        let names = self.evaluator.names;
+        let distribution = Distribution {
+            id: names.distribution_id(id),
+            logical_id: id.to_owned(),
+            domain_name: names.distribution_domain(id),
+            aliases,
+            enabled: config.bool_at("Enabled").unwrap_or(true),
+            default_root_object: self.default_root_object(config, &path),
+            origins: origins.into_iter().map(Arc::new).collect(),
+            behaviors: behaviors.into_iter().map(Arc::new).collect(),
+            error_responses: self.error_responses(config, &path),
+            http_version: self.http_version(config, &path),
+            rules: CacheRules::CloudFront,
+        };
+        Some(Draft { distribution, origin_places, alias_places })
+    }
+
+    /// One host name belongs to one distribution (CloudFront: `CNAMEAlreadyExists`).
+    pub(super) fn check_aliases(&self, drafts: &[Draft]) {
+        let mut seen = HashSet::new();
+        for draft in drafts {
+            for (alias, (place, path)) in draft.distribution.aliases.iter().zip(&draft.alias_places)
+            {
+                if !seen.insert(alias) {
+                    self.error(place, path, format!("the alias {} is used twice", quote(alias)));
+                }
+            }
+        }
+    }
+
+    /// Properties that are about the distribution as a whole and have no room of their own.
+    fn whole_distribution_properties(&self, config: &Node, id: &str, path: &str) {
+        let note = |entry: &Entry, name: &str, status: Status| {
+            self.ledger.note(&entry.place, &format!("{path}.{name}"), status);
+        };
+        if let Some(entry) = config.entry("WebACLId") {
+            let status = match config.set("WebACLId") {
+                Some(_) => Status::Inert("no web application firewall runs here".to_owned()),
+                None => Status::Effective,
+            };
+            note(entry, "WebACLId", status);
+        }
+        if let Some(entry) = config.entry("Staging") {
+            let status = match entry.value.as_bool() {
+                Some(true) => Status::Inert("it is served like any other distribution".to_owned()),
+                _ => Status::Effective,
+            };
+            note(entry, "Staging", status);
+        }
+        if let Some(entry) = config.entry("ConnectionMode") {
+            note(entry, "ConnectionMode", Status::Effective);
+            if entry.value.as_text() == Some("tenant-only") {
+                let message =
+                    "distribution tenants are not built yet; only \"direct\" can be served";
+                self.error(&entry.value.place, format!("{path}.ConnectionMode"), message);
+            }
+        }
+        if let Some(entry) = config.entry("ViewerMtlsConfig") {
+            let what = "client certificates are not asked for yet, so every viewer would be let in";
+            let name = format!("{id}.ViewerMtlsConfig");
+            self.protects(entry, &format!("{path}.ViewerMtlsConfig"), &name, what);
+        }
+        if let Some(entry) = config.entry("ConnectionFunctionAssociation") {
+            let what = "connection functions do not run yet, so every viewer would be let in";
+            let name = format!("{id}.ConnectionFunctionAssociation");
+            self.protects(entry, &format!("{path}.ConnectionFunctionAssociation"), &name, what);
+        }
+        self.geo_restriction(config, id, &format!("{path}.Restrictions.GeoRestriction"));
+    }
+
+    fn geo_restriction(&self, config: &Node, id: &str, path: &str) {
+        let Some(restrictions) = config.get("Restrictions") else { return };
+        let Some(entry) = restrictions.entry("GeoRestriction") else { return };
+        match entry.value.text_at("RestrictionType") {
+            Some("none") => self.ledger.note(&entry.place, path, Status::Effective),
+            Some(kind) => {
+                let what = format!(
+                    "the {kind} of countries is not applied yet; viewers of every country are served"
+                );
+                self.protects(entry, path, &format!("{id}.GeoRestriction"), &what);
+            }
+            None => {}
+        }
+    }
+
+    fn origins(
+        &self,
+        config: &Node,
+        path: &str,
+    ) -> (Vec<warmfront_core::Origin>, Vec<(Place, String)>) {
+        let items = config.items_at("Origins");
+        if let Some(entry) = config.entry("Origins").filter(|entry| !entry.value.is_unknown()) {
+            if items.is_empty() {
+                self.error(
+                    &entry.value.place,
+                    format!("{path}.Origins"),
+                    "a distribution needs an origin",
+                );
+            }
+            if items.len() > MAX_ORIGINS {
+                let message =
+                    format!("at most {MAX_ORIGINS} origins are allowed, found {}", items.len());
+                self.error(&entry.value.place, format!("{path}.Origins"), message);
+            }
+        }
+        let mut origins = Vec::with_capacity(items.len());
+        let mut places = Vec::with_capacity(items.len());
+        let mut seen: HashSet<String> = HashSet::new();
+        for (index, node) in items.iter().enumerate() {
+            let path = format!("{path}.Origins[{index}]");
+            if let Some(id) = node.get("Id")
+                && let Some(text) = id.as_text()
+                && !seen.insert(text.to_owned())
+            {
+                self.error(
+                    &id.place,
+                    format!("{path}.Id"),
+                    format!("two origins have the id {}", quote(text)),
+                );
+            }
+            origins.push(self.origin(node, &path));
+            let place = node.get("DomainName").map_or(&node.place, |domain| &domain.place);
+            places.push((place.clone(), format!("{path}.DomainName")));
+        }
+        (origins, places)
+    }
+
+    fn aliases(&self, config: &Node, path: &str) -> (Vec<String>, Vec<(Place, String)>) {
+        let items = config.items_at("Aliases");
+        let mut aliases = Vec::with_capacity(items.len());
+        let mut places = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            let path = format!("{path}.Aliases[{index}]");
+            if index == MAX_ALIASES {
+                self.error(
+                    &item.place,
+                    &path,
+                    format!("at most {MAX_ALIASES} aliases are allowed"),
+                );
+            }
+            let Some(text) = item.as_text() else { continue };
+            let name = text.to_ascii_lowercase();
+            let plain = name.strip_prefix("*.").unwrap_or(&name);
+            let is_host = !plain.is_empty()
+                && !plain.starts_with('.')
+                && !plain.ends_with('.')
+                && plain
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+            if is_host {
+                aliases.push(name);
+                places.push((item.place.clone(), path));
+            } else {
+                let message = format!(
+                    "{} is not a host name such as www.example.com or *.example.com",
+                    quote(text)
+                );
+                self.error(&item.place, &path, message);
+            }
+        }
+        (aliases, places)
+    }
+
+    fn default_root_object(&self, config: &Node, path: &str) -> Option<String> {
+        let entry = config.set("DefaultRootObject")?;
+        let object = entry.value.as_text()?;
+        if object.starts_with('/') {
+            let problem = Diagnostic::error(
+                entry.value.place.clone(),
+                format!("{path}.DefaultRootObject"),
+                format!("{} begins with a slash", quote(object)),
+            )
+            .help("CloudFront would look for an object with two slashes; write index.html");
+            self.problems.add(problem);
+        }
+        Some(object.to_owned())
+    }
+
+    fn error_responses(&self, config: &Node, path: &str) -> Vec<ErrorResponse> {
+        let mut responses: Vec<ErrorResponse> = Vec::new();
+        for (index, node) in config.items_at("CustomErrorResponses").iter().enumerate() {
+            let path = format!("{path}.CustomErrorResponses[{index}]");
+            match (node.entry("ResponseCode"), node.entry("ResponsePagePath")) {
+                (Some(entry), None) | (None, Some(entry)) => {
+                    let message =
+                        "ResponseCode and ResponsePagePath belong together; write both or neither";
+                    self.error(&entry.place, format!("{path}.{}", entry.key), message);
+                }
+                (_, Some(page))
+                    if page.value.as_text().is_some_and(|text| !text.starts_with('/')) =>
+                {
+                    let message = format!("{} must begin with a slash", page.value.describe());
+                    self.error(&page.value.place, format!("{path}.ResponsePagePath"), message);
+                }
+                _ => {}
+            }
+            let Some(status) = node.number_at::<u16>("ErrorCode") else { continue };
+            if responses.iter().any(|known| known.status == status) {
+                let place = node.get("ErrorCode").map_or(&node.place, |code| &code.place);
+                self.error(
+                    place,
+                    format!("{path}.ErrorCode"),
+                    format!("{status} is here for the second time"),
+                );
+                continue;
+            }
+            let caching_min_ttl =
+                node.seconds_at("ErrorCachingMinTTL").unwrap_or(ERROR_CACHING_MIN_TTL);
+            responses.push(ErrorResponse { status, caching_min_ttl });
+        }
+        responses
+    }
+
+    fn behaviors(
+        &self,
+        config: &Node,
+        id: &str,
+        origins: &[warmfront_core::Origin],
+        groups: &[(String, usize)],
+        path: &str,
+    ) -> Vec<warmfront_core::Behavior> {
+        let items = config.items_at("CacheBehaviors");
+        if items.len() >= MAX_BEHAVIORS {
+            let place = &items[MAX_BEHAVIORS - 1].place;
+            let message =
+                format!("at most {MAX_BEHAVIORS} behaviors are allowed, the default one included");
+            self.error(place, format!("{path}.CacheBehaviors"), message);
+        }
+        let mut behaviors = Vec::with_capacity(items.len() + 1);
+        let mut seen: HashSet<&str> = HashSet::new();
+        for (index, node) in items.iter().enumerate() {
+            let path = format!("{path}.CacheBehaviors[{index}]");
+            if let Some(pattern) = node.get("PathPattern")
+                && let Some(text) = pattern.as_text()
+                && !seen.insert(text.strip_prefix('/').unwrap_or(text))
+            {
+                let message = format!(
+                    "an earlier behavior has the pattern {} too, so this one is never used",
+                    quote(text)
+                );
+                self.problems.add(Diagnostic::warning(
+                    pattern.place.clone(),
+                    format!("{path}.PathPattern"),
+                    message,
+                ));
+            }
+            behaviors.extend(self.behavior(node, id, false, origins, groups, &path));
+        }
+        if let Some(default) = config.get("DefaultCacheBehavior") {
+            let path = format!("{path}.DefaultCacheBehavior");
+            behaviors.extend(self.behavior(default, id, true, origins, groups, &path));
+        }
+        behaviors
+    }
+
+    fn http_version(&self, config: &Node, path: &str) -> HttpVersion {
+        let Some(entry) = config.entry("HttpVersion") else {
+            // CloudFormation's default; the console and the API start with HTTP/2.
+            return HttpVersion::Http11;
+        };
+        let no_http3 =
+            || Status::Inert("HTTP/3 is not served yet; viewers get what lies below".to_owned());
+        let (version, status) = match entry.value.as_text() {
+            Some("http2") => (HttpVersion::Http2, Status::Effective),
+            Some("http3") => (HttpVersion::Http3, no_http3()),
+            Some("http2and3") => (HttpVersion::Http2And3, no_http3()),
+            _ => (HttpVersion::Http11, Status::Effective),
+        };
+        self.ledger.note(&entry.place, &format!("{path}.HttpVersion"), status);
+        version
+    }
+}

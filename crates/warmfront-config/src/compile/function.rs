@@ -1,0 +1,258 @@
+//! `AWS::Lambda::Function`, as far as it can run beside the edge.
+//!
+//! Only functions that an origin's API leads to are looked at; a template's other functions are not
+//! the edge's business.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use warmfront_core::function::{Code, Function, Runtime};
+
+use super::{Compiler, schema};
+use crate::diagnostic::Diagnostic;
+use crate::document::{Node, quote};
+use crate::place::Place;
+use crate::template::Resource;
+
+/// Lambda's own defaults.
+const TIMEOUT: Duration = Duration::from_secs(3);
+const MEMORY_MIB: u32 = 128;
+
+impl Compiler<'_> {
+    /// The index of a function in the stack; compiles it when it is met first.
+    pub(super) fn function_index(&self, logical_id: &str) -> Option<usize> {
+        let resource = self.evaluator.template.resource(logical_id)?;
+        if !self.functions.borrow().iter().any(|(known, _)| known == logical_id) {
+            let function = self.function(resource).map(Arc::new);
+            self.functions.borrow_mut().push((logical_id.to_owned(), function));
+        }
+        let functions = self.functions.borrow();
+        let mut compiled = functions.iter().filter(|(_, function)| function.is_some());
+        compiled.position(|(known, _)| known == logical_id)
+    }
+
+    /// Every name that an option may use for a function.
+    pub(super) fn function_names(&self) -> Vec<String> {
+        let functions = self.created("AWS::Lambda::Function").into_iter();
+        functions.flat_map(option_names).collect()
+    }
+
+    fn function(&self, resource: &Resource) -> Option<Function> {
+        let path = format!("{}.Properties", resource.path);
+        let environment_node =
+            resource.property("Environment").and_then(|it| it.get("Variables")).cloned();
+        let mut written = resource.clone();
+        if let crate::document::Value::Map(entries) = &mut written.properties.value {
+            // Evaluated on its own below: a variable that is given with an option need not be known.
+            entries.retain(|entry| entry.key != "Environment" || !resource.is_generated);
+        }
+        let properties = if resource.is_generated {
+            self.evaluator.evaluate(&written.properties, &path)
+        } else {
+            self.object(
+                &without_variables(&written.properties),
+                &resource.place,
+                schema::FUNCTION,
+                &path,
+            )
+        };
+        properties.as_map()?;
+        if properties.text_at("PackageType") == Some("Image") {
+            let message =
+                "container images are not run yet; send the origin elsewhere with --origin";
+            self.error(&resource.place, format!("{path}.PackageType"), message);
+            return None;
+        }
+        let name = self.evaluator.physical_id(resource)?;
+        let environment = self.environment(resource, environment_node.as_ref(), &path);
+        let code = self.code(resource, &properties, &path)?;
+        let runtime = self.runtime(resource, &properties, &path)?;
+        let handler = match (properties.text_at("Handler"), &code) {
+            (Some(handler), _) => handler.to_owned(),
+            (None, Code::Inline(_)) => "index.handler".to_owned(),
+            (None, Code::Directory(_)) => {
+                if properties.get("Handler").is_none() {
+                    self.error(&resource.place, format!("{path}.Handler"), "Handler is missing");
+                }
+                return None;
+            }
+        };
+        self.check_handler(resource, &properties, &handler, &code, &path);
+        let concurrency = self.given_concurrency(resource);
+        Some(Function {
+            logical_id: resource.id.clone(),
+            name,
+            runtime,
+            handler,
+            code,
+            environment,
+            timeout: properties.seconds_at("Timeout").unwrap_or(TIMEOUT),
+            memory_mib: properties.number_at("MemorySize").unwrap_or(MEMORY_MIB),
+            concurrency: concurrency.or(properties.number_at("ReservedConcurrentExecutions")),
+        })
+    }
+
+    fn code(&self, resource: &Resource, properties: &Node, path: &str) -> Option<Code> {
+        let code = properties.get("Code")?;
+        let path = format!("{path}.Code");
+        if let Some(text) = code.text_at("ZipFile") {
+            return Some(Code::Inline(text.to_owned()));
+        }
+        let Some(text) = code.as_text() else {
+            if !code.is_unknown() && !code.get("ZipFile").is_some_and(Node::is_unknown) {
+                let problem = Diagnostic::error(code.place.clone(), path, "the code of this function is not here")
+                    .help(format!(
+                        "write Code: ./directory (as for \"aws cloudformation package\"), or ZipFile; or send the origin elsewhere with --origin ({})",
+                        resource.id
+                    ));
+                self.problems.add(problem);
+            }
+            return None;
+        };
+        let directory = self.directory.join(text);
+        if directory.is_dir() {
+            return Some(Code::Directory(directory));
+        }
+        let message = format!("{} is not a directory", quote(&directory.display().to_string()));
+        self.error(&code.place, path, message);
+        None
+    }
+
+    fn runtime(&self, resource: &Resource, properties: &Node, path: &str) -> Option<Runtime> {
+        let Some(runtime) = properties.get("Runtime") else {
+            self.error(&resource.place, format!("{path}.Runtime"), "Runtime is missing");
+            return None;
+        };
+        let text = runtime.as_text()?;
+        if text.starts_with("nodejs") {
+            return Some(Runtime::Node(text.to_owned()));
+        }
+        let message = format!(
+            "functions in {} do not run here yet; requests to it fail with 502",
+            quote(text)
+        );
+        let problem =
+            Diagnostic::warning(runtime.place.clone(), format!("{path}.Runtime"), message).help(
+                "Node.js runs (nodejs20.x and others); or send the origin elsewhere with --origin",
+            );
+        self.problems.add(problem);
+        Some(Runtime::Unsupported(text.to_owned()))
+    }
+
+    fn environment(
+        &self,
+        resource: &Resource,
+        variables: Option<&Node>,
+        path: &str,
+    ) -> Vec<(String, String)> {
+        let given = self.given_environment(resource);
+        let mut environment: Vec<(String, String)> = Vec::new();
+        let path = format!("{path}.Environment.Variables");
+        let entries = variables.and_then(Node::as_map).unwrap_or_default();
+        for entry in entries {
+            if given.iter().any(|(name, _)| *name == entry.key) {
+                continue;
+            }
+            let path = format!("{path}.{}", entry.key);
+            let value = self.evaluator.evaluate(&entry.value, &path);
+            match value.as_text() {
+                Some(text) => environment.push((entry.key.clone(), text.to_owned())),
+                None if value.is_unknown() || value.is_null() => {}
+                None => {
+                    let message =
+                        format!("an environment variable is text, found {}", value.describe());
+                    self.error(&value.place, path, message);
+                }
+            }
+        }
+        environment
+            .extend(given.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+        environment
+    }
+
+    fn given_environment(&self, resource: &Resource) -> Vec<(&str, &str)> {
+        let names = option_names(resource);
+        let mut given: Vec<(&str, &str)> = Vec::new();
+        for (option, value) in &self.options.function_env {
+            let Some((function, variable)) = option.split_once('.') else { continue };
+            if names.iter().any(|name| name == function) {
+                given.retain(|(known, _)| *known != variable);
+                given.push((variable, value));
+            }
+        }
+        given
+    }
+
+    fn given_concurrency(&self, resource: &Resource) -> Option<usize> {
+        let names = option_names(resource);
+        let given = self.options.function_concurrency.iter().rev();
+        given.filter(|(name, _)| names.contains(name)).map(|(_, limit)| *limit).next()
+    }
+
+    /// A handler whose file is not there fails at its first request; better said now.
+    fn check_handler(
+        &self,
+        resource: &Resource,
+        properties: &Node,
+        handler: &str,
+        code: &Code,
+        path: &str,
+    ) {
+        let place: Place =
+            properties.get("Handler").map_or(&resource.place, |it| &it.place).clone();
+        let path = format!("{path}.Handler");
+        let (folder, file) =
+            handler.rsplit_once('/').map_or(("", handler), |(folder, file)| (folder, file));
+        let Some((stem, export)) = file.split_once('.') else {
+            let message = format!("{} is not a handler such as src/handler.hello", quote(handler));
+            self.problems.add(Diagnostic::error(place, path, message));
+            return;
+        };
+        if stem.is_empty() || export.is_empty() || handler.split('/').any(|part| part == "..") {
+            let message = format!("{} is not a handler such as src/handler.hello", quote(handler));
+            self.problems.add(Diagnostic::error(place, path, message));
+            return;
+        }
+        let Code::Directory(directory) = code else { return };
+        let file = |extension: &str| -> PathBuf {
+            directory.join(folder).join(format!("{stem}{extension}"))
+        };
+        if ["", ".js", ".mjs", ".cjs"].iter().any(|extension| Path::is_file(&file(extension))) {
+            return;
+        }
+        let help = if file(".ts").is_file() {
+            "there is a .ts file: build it first, and name the directory of the result"
+        } else {
+            "the path before the last dot starts at the directory of the source"
+        };
+        let message = format!("there is no {}", quote(&file(".js").display().to_string()));
+        self.problems.add(Diagnostic::warning(place, path, message).help(help));
+    }
+}
+
+/// The names that options may use: the logical id, and the key under serverless.yml's `functions`.
+fn option_names(resource: &Resource) -> Vec<String> {
+    let key = resource.path.strip_prefix("functions.").filter(|_| resource.is_generated);
+    std::iter::once(resource.id.clone()).chain(key.map(str::to_owned)).collect()
+}
+
+/// The properties with the variables emptied: each is evaluated on its own.
+fn without_variables(properties: &Node) -> Node {
+    use crate::document::Value;
+    let mut properties = properties.clone();
+    let Value::Map(entries) = &mut properties.value else { return properties };
+    let environment = entries.iter_mut().find(|entry| entry.key == "Environment");
+    if let Some(Value::Map(parts)) = environment.map(|entry| &mut entry.value.value) {
+        for part in parts.iter_mut().filter(|part| part.value.as_map().is_some()) {
+            if part
+                .value
+                .as_map()
+                .is_some_and(|map| map.iter().all(|e| !e.key.starts_with("Fn::") && e.key != "Ref"))
+            {
+                part.value.value = Value::Map(Vec::new());
+            }
+        }
+    }
+    properties
+}

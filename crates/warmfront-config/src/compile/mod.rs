@@ -1,0 +1,193 @@
+//! From the template to the [`Stack`]: policy ids resolved, patterns compiled, nothing left to look up.
+//!
+//! Pure but for one question: whether a directory that an option or a function names exists. All
+//! problems are reported; the caller throws the stack away when there were errors.
+
+mod behavior;
+mod cache_policy;
+mod distribution;
+mod forwarded_values;
+mod function;
+mod http_api;
+mod origin;
+mod origin_request_policy;
+mod protection;
+mod reading;
+mod schema;
+mod shape;
+mod target;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use warmfront_core::Stack;
+use warmfront_core::function::{Function, HttpApi};
+use warmfront_core::policy::{CachePolicy, OriginRequestPolicy};
+
+use crate::Options;
+use crate::diagnostic::{Diagnostic, Problems};
+use crate::document::quote;
+use crate::intrinsics::Evaluator;
+use crate::place::Place;
+use crate::report::Ledger;
+use crate::suggest::{did_you_mean, listed};
+use crate::template::Resource;
+
+/// Compiles everything that the template's distributions need.
+pub(crate) fn compile(
+    evaluator: &Evaluator<'_>,
+    ledger: &Ledger,
+    source: &Place,
+    directory: &Path,
+) -> Stack {
+    let compiler = Compiler {
+        evaluator,
+        options: evaluator.options,
+        problems: evaluator.problems,
+        ledger,
+        directory,
+        cache_policies: HashMap::new(),
+        origin_request_policies: HashMap::new(),
+        functions: RefCell::default(),
+        http_apis: RefCell::default(),
+        protections: RefCell::default(),
+    };
+    compiler.with_policies().stack(source)
+}
+
+struct Compiler<'t> {
+    evaluator: &'t Evaluator<'t>,
+    options: &'t Options,
+    problems: &'t Problems,
+    ledger: &'t Ledger,
+    /// Where the source lies: paths in it start there.
+    directory: &'t Path,
+    /// By id.
+    cache_policies: HashMap<String, CachePolicy>,
+    origin_request_policies: HashMap<String, OriginRequestPolicy>,
+    /// Functions that something refers to, by logical id; `None` for one that does not compile.
+    functions: RefCell<Vec<(String, Option<Arc<Function>>)>>,
+    http_apis: RefCell<Vec<Arc<HttpApi>>>,
+    /// The names that `--allow-unprotected` could have.
+    protections: RefCell<Vec<String>>,
+}
+
+impl<'t> Compiler<'t> {
+    fn with_policies(mut self) -> Self {
+        for resource in self.created("AWS::CloudFront::CachePolicy") {
+            if let (Some(id), Some(policy)) =
+                (self.evaluator.physical_id(resource), self.cache_policy(resource))
+            {
+                self.cache_policies.insert(id, policy);
+            }
+        }
+        for resource in self.created("AWS::CloudFront::OriginRequestPolicy") {
+            if let (Some(id), Some(policy)) =
+                (self.evaluator.physical_id(resource), self.origin_request_policy(resource))
+            {
+                self.origin_request_policies.insert(id, policy);
+            }
+        }
+        self
+    }
+
+    fn stack(self, source: &Place) -> Stack {
+        let distributions = self.created("AWS::CloudFront::Distribution");
+        if distributions.is_empty() {
+            let problem = Diagnostic::error(
+                source.clone(),
+                "Resources",
+                "there is no AWS::CloudFront::Distribution here, so there is nothing to serve",
+            );
+            self.problems.add(problem);
+        }
+        let mut drafts: Vec<_> =
+            distributions.iter().filter_map(|resource| self.distribution(resource)).collect();
+        self.check_aliases(&drafts);
+        self.connect(&mut drafts);
+        self.check_option_names();
+        let names = self.evaluator.names;
+        // Every route was compiled with the index of its function in this list.
+        let functions = self.functions.into_inner().into_iter();
+        Stack {
+            name: names.stack.clone(),
+            region: names.region.clone(),
+            account: names.account.clone(),
+            distributions: drafts.into_iter().map(|draft| Arc::new(draft.distribution)).collect(),
+            functions: functions.filter_map(|(_, function)| function).collect(),
+            http_apis: self.http_apis.into_inner(),
+        }
+    }
+
+    /// The resources of a type whose condition holds.
+    fn created(&self, kind: &str) -> Vec<&'t Resource> {
+        let resources = self.evaluator.template.resources.iter();
+        resources
+            .filter(|resource| resource.kind == kind && self.evaluator.is_created(resource))
+            .collect()
+    }
+
+    /// Options that name something which is not there.
+    fn check_option_names(&self) {
+        let template = self.evaluator.template;
+        for (name, _) in &self.options.parameters {
+            let known = || template.parameters.iter().map(|entry| entry.key.as_str());
+            if !name.starts_with("AWS::") && known().all(|known| known != name) {
+                self.unknown_option("--parameter", name, "parameter", known());
+            }
+        }
+        for (name, _) in &self.options.attributes {
+            let logical_id = name.split('.').next().unwrap_or_default();
+            let known = || template.resources.iter().map(|resource| resource.id.as_str());
+            let is_special = matches!(logical_id, "ImportValue" | "resolve");
+            if !is_special && known().all(|known| known != logical_id) {
+                self.unknown_option("--attribute", logical_id, "resource", known());
+            }
+        }
+        let functions = self.function_names();
+        let known = || functions.iter().map(String::as_str);
+        let environment = self.options.function_env.iter().map(|(name, _)| {
+            ("--function-env", name.split_once('.').map_or(name.as_str(), |(name, _)| name))
+        });
+        let concurrency = self.options.function_concurrency.iter();
+        let concurrency = concurrency.map(|(name, _)| ("--function-concurrency", name.as_str()));
+        for (option, name) in environment.chain(concurrency) {
+            if known().all(|known| known != name) {
+                self.unknown_option(option, name, "function", known());
+            }
+        }
+        let protections = self.protections.borrow();
+        for name in &self.options.allow_unprotected {
+            if !protections.contains(name) {
+                let problem = Diagnostic::warning(
+                    Place::command_line(),
+                    format!("--allow-unprotected {name}"),
+                    format!(
+                        "nothing here needs this permission (needed: {})",
+                        listed(protections.iter().map(String::as_str))
+                    ),
+                );
+                self.problems.add(problem);
+            }
+        }
+    }
+
+    fn unknown_option<'n>(
+        &self,
+        option: &str,
+        name: &str,
+        what: &str,
+        known: impl Iterator<Item = &'n str> + Clone,
+    ) {
+        let message = format!(
+            "there is no {what} {}.{} (there is: {})",
+            quote(name),
+            did_you_mean(name, known.clone()),
+            listed(known)
+        );
+        let path = format!("{option} {name}");
+        self.problems.add(Diagnostic::error(Place::command_line(), path, message));
+    }
+}

@@ -1,0 +1,115 @@
+//! What is wrong with a source, said to the person who wrote it.
+//!
+//! Everything that reads a source reports into one [`Problems`] and goes on, so that a user sees all
+//! problems at once. How they look on a terminal or in a tool is `render`'s work.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use crate::place::Place;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The source is not served.
+    Error,
+    /// It is served, and probably not as meant.
+    Warning,
+}
+
+impl Severity {
+    /// `error` or `warning`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        }
+    }
+}
+
+/// One problem.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Diagnostic {
+    /// The file as the user named it; `command line` for an option.
+    pub file: Arc<str>,
+    /// Counted from 1; 0 for an option.
+    pub line: u32,
+    /// Counted from 1, in characters; 0 for an option.
+    pub column: u32,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The property as the user spelled it, such as `Resources.Edge.Properties.DistributionConfig.Enabled`.
+    pub path: String,
+    /// What is wrong, and the nearest thing that works.
+    pub message: String,
+    /// What to do about it, where the message does not say so yet.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// A problem that stops the source from being served.
+    pub fn error(place: Place, path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, place, path.into(), message.into())
+    }
+
+    /// A problem that is worth a look.
+    pub fn warning(place: Place, path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, place, path.into(), message.into())
+    }
+
+    /// The same, with what to do.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same, with what to do if something is known.
+    pub(crate) fn maybe_help(mut self, help: Option<String>) -> Self {
+        self.help = help;
+        self
+    }
+
+    fn new(severity: Severity, place: Place, path: String, message: String) -> Self {
+        let Place { file, line, column } = place;
+        Self { file, line, column, severity, path, message, help: None }
+    }
+}
+
+/// Collects problems from everybody who reads a source.
+#[derive(Debug, Default)]
+pub struct Problems {
+    found: RefCell<Vec<Diagnostic>>,
+}
+
+/// How many problems are kept; a file that breaks one rule ten thousand times needs no longer list.
+const MAX_PROBLEMS: usize = 1_000;
+
+impl Problems {
+    /// Adds one.
+    pub fn add(&self, diagnostic: Diagnostic) {
+        let mut found = self.found.borrow_mut();
+        if found.len() < MAX_PROBLEMS {
+            found.push(diagnostic);
+        }
+    }
+
+    /// Whether an error was among them.
+    pub fn has_errors(&self) -> bool {
+        self.found.borrow().iter().any(|found| found.severity == Severity::Error)
+    }
+
+    /// Makes an error of every warning (`--strict`).
+    pub(crate) fn make_strict(&self) {
+        for found in self.found.borrow_mut().iter_mut() {
+            found.severity = Severity::Error;
+        }
+    }
+
+    /// All of them in the order of the files, each once.
+    pub fn into_sorted(self) -> Vec<Diagnostic> {
+        let mut found = self.found.into_inner();
+        found.sort();
+        found.dedup();
+        found
+    }
+}

@@ -1,0 +1,290 @@
+//! YAML into a [`Node`] tree, event by event, with our own stack.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
+
+use super::{Entry, MAX_ALIASED_NODES, MAX_DEPTH, Node, Value, duplicate_key, too_deep};
+use crate::diagnostic::{Diagnostic, Problems};
+use crate::place::Place;
+
+pub(super) fn parse(text: &str, file: &Arc<str>, problems: &Problems) -> Option<Node> {
+    if let Some(control) = control_character(text, file) {
+        problems.add(control);
+        return None;
+    }
+    let mut builder = Builder {
+        file,
+        problems,
+        open: Vec::new(),
+        anchors: HashMap::new(),
+        aliased: 0,
+        root: None,
+    };
+    let mut parser = Parser::new_from_str(text);
+    while let Some(event) = parser.next_event() {
+        let step = match event {
+            Ok((event, span)) => builder.take(event, span.start),
+            Err(error) => Err(syntax_error(&error, text, file, builder.innermost_open())),
+        };
+        if let Err(problem) = step {
+            problems.add(problem);
+            return None;
+        }
+    }
+    if builder.root.is_none() {
+        problems.add(Diagnostic::error(Place::start_of(file), "", "the file is empty"));
+    }
+    builder.root
+}
+
+struct Builder<'a> {
+    file: &'a Arc<str>,
+    problems: &'a Problems,
+    open: Vec<Open>,
+    anchors: HashMap<usize, Anchored>,
+    aliased: usize,
+    root: Option<Node>,
+}
+
+/// A list or map whose end has not come yet.
+struct Open {
+    place: Place,
+    tag: Option<Arc<str>>,
+    anchor: usize,
+    size: usize,
+    height: usize,
+    content: Content,
+}
+
+enum Content {
+    List(Vec<Node>),
+    Map { entries: Vec<Entry>, seen: HashMap<String, usize>, key: Option<(String, Place)> },
+}
+
+struct Anchored {
+    node: Node,
+    size: usize,
+    height: usize,
+}
+
+impl Builder<'_> {
+    fn take(&mut self, event: Event<'_>, at: Marker) -> Result<(), Diagnostic> {
+        let place = self.place(at);
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let quoted = style != ScalarStyle::Plain;
+                let is_null = !quoted && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
+                let value = if is_null {
+                    Value::Null
+                } else {
+                    Value::Text { text: text.into_owned(), quoted }
+                };
+                let node = Node { place, tag: tag_text(tag.as_deref()), value };
+                self.add(Anchored { node, size: 1, height: 0 }, anchor)
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.open(place, tag.as_deref(), anchor, Content::List(Vec::new()))
+            }
+            Event::MappingStart(anchor, tag) => {
+                let content = Content::Map { entries: Vec::new(), seen: HashMap::new(), key: None };
+                self.open(place, tag.as_deref(), anchor, content)
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(),
+            Event::Alias(anchor) => self.alias(anchor, place),
+            Event::DocumentStart(_) if self.root.is_some() => {
+                Err(Diagnostic::error(place, "", "a second document begins here")
+                    .help("a source is one document; remove the \"---\" and what follows"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn open(
+        &mut self,
+        place: Place,
+        tag: Option<&Tag>,
+        anchor: usize,
+        content: Content,
+    ) -> Result<(), Diagnostic> {
+        if self.open.len() >= MAX_DEPTH {
+            return Err(too_deep(place, ""));
+        }
+        if self.open.last().is_some_and(Open::expects_key) {
+            return Err(Diagnostic::error(place, "", "a list or map cannot be a key"));
+        }
+        let tag = tag_text(tag);
+        self.open.push(Open { place, tag, anchor, size: 1, height: 1, content });
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Diagnostic> {
+        let Some(Open { place, tag, anchor, size, height, content }) = self.open.pop() else {
+            return Ok(());
+        };
+        let value = match content {
+            Content::List(items) => Value::List(items),
+            Content::Map { entries, .. } => Value::Map(self.merged(entries)),
+        };
+        self.add(Anchored { node: Node { place, tag, value }, size, height }, anchor)
+    }
+
+    fn alias(&mut self, anchor: usize, place: Place) -> Result<(), Diagnostic> {
+        let Some(Anchored { node, size, height }) = self.anchors.get(&anchor) else {
+            return Err(Diagnostic::error(place, "", "this alias stands inside its own anchor"));
+        };
+        self.aliased += size;
+        if self.aliased > MAX_ALIASED_NODES {
+            let message =
+                format!("the aliases of this file add more than {MAX_ALIASED_NODES} values");
+            return Err(Diagnostic::error(place, "", message)
+                .help("aliases of aliases multiply; write the values out where they are needed"));
+        }
+        if self.open.len() + height > MAX_DEPTH {
+            return Err(too_deep(place, ""));
+        }
+        let copy = Anchored { node: node.clone(), size: *size, height: *height };
+        self.add(copy, 0)
+    }
+
+    /// Puts a finished node into whatever is open.
+    fn add(&mut self, done: Anchored, anchor: usize) -> Result<(), Diagnostic> {
+        if anchor != 0 {
+            let Anchored { node, size, height } = &done;
+            let copy = Anchored { node: node.clone(), size: *size, height: *height };
+            self.anchors.insert(anchor, copy);
+        }
+        let Anchored { node, size, height } = done;
+        let Some(open) = self.open.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        open.size += size;
+        open.height = open.height.max(height + 1);
+        match &mut open.content {
+            Content::List(items) => items.push(node),
+            Content::Map { entries, seen, key } => match key.take() {
+                Some((key, place)) => match seen.get(&key) {
+                    Some(&first) if key != "<<" => {
+                        self.problems.add(duplicate_key(&key, place, &entries[first].place));
+                    }
+                    _ => {
+                        seen.insert(key.clone(), entries.len());
+                        entries.push(Entry { key, place, value: node });
+                    }
+                },
+                None => match node.value {
+                    Value::Text { text, .. } => *key = Some((text, node.place)),
+                    Value::Null => *key = Some(("null".to_owned(), node.place)),
+                    _ => {
+                        let message = "a list or map cannot be a key";
+                        return Err(Diagnostic::error(node.place, "", message));
+                    }
+                },
+            },
+        }
+        Ok(())
+    }
+
+    /// YAML's merge keys, which serverless files use: `<<: *defaults` adds what is not there yet.
+    fn merged(&mut self, entries: Vec<Entry>) -> Vec<Entry> {
+        if entries.iter().all(|entry| entry.key != "<<") {
+            return entries;
+        }
+        let (merges, mut kept): (Vec<_>, Vec<_>) =
+            entries.into_iter().partition(|entry| entry.key == "<<");
+        for merge in merges {
+            let sources = match merge.value.value {
+                Value::List(items) => items,
+                _ => vec![merge.value],
+            };
+            for source in sources {
+                let Value::Map(more) = source.value else {
+                    let message = format!("\"<<\" merges maps, found {}", source.describe());
+                    self.problems.add(Diagnostic::error(source.place, "<<", message));
+                    continue;
+                };
+                for entry in more {
+                    if kept.iter().all(|known| known.key != entry.key) {
+                        kept.push(entry);
+                    }
+                }
+            }
+        }
+        kept
+    }
+
+    fn innermost_open(&self) -> Option<&Place> {
+        self.open.last().map(|open| &open.place)
+    }
+
+    fn place(&self, at: Marker) -> Place {
+        place(at, self.file)
+    }
+}
+
+impl Open {
+    fn expects_key(&self) -> bool {
+        matches!(self.content, Content::Map { key: None, .. })
+    }
+}
+
+fn place(at: Marker, file: &Arc<str>) -> Place {
+    let limited = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Place { file: file.clone(), line: limited(at.line().max(1)), column: limited(at.col() + 1) }
+}
+
+fn tag_text(tag: Option<&Tag>) -> Option<Arc<str>> {
+    let tag = tag?;
+    // `!!str`, `!!int` and their kind say nothing that we do not read from the text itself.
+    if tag.is_yaml_core_schema() {
+        return None;
+    }
+    Some(format!("{}{}", tag.handle, tag.suffix).into())
+}
+
+/// YAML allows no control characters but tab and line ends (YAML 1.2 §5.1); they mean a binary file.
+fn control_character(text: &str, file: &Arc<str>) -> Option<Diagnostic> {
+    let at = text.find(|c: char| c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r'))?;
+    let before = &text[..at];
+    let line = 1 + before.matches('\n').count();
+    let column = 1 + before.rsplit('\n').next().unwrap_or("").chars().count();
+    let limited = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let place = Place { file: file.clone(), line: limited(line), column: limited(column) };
+    let code = text[at..].chars().next().map_or(0, u32::from);
+    let message = format!("the control character U+{code:04X}: this is not a text file");
+    Some(
+        Diagnostic::error(place, "", message)
+            .help("is this the template, or something it was packed into?"),
+    )
+}
+
+fn syntax_error(
+    error: &ScanError,
+    text: &str,
+    file: &Arc<str>,
+    open: Option<&Place>,
+) -> Diagnostic {
+    let at = error.marker();
+    let is_at_end = at.index() >= text.trim_end().chars().count();
+    let has_tab = text
+        .lines()
+        .nth(at.line().saturating_sub(1))
+        .is_some_and(|line| line.trim_start_matches(' ').starts_with('\t'));
+    let message = format!("this is not valid YAML: {}", error.info());
+    let help = if has_tab {
+        Some("the line is indented with a tab; YAML allows only spaces there".to_owned())
+    } else if is_at_end {
+        Some(match open {
+            Some(open) => format!(
+                "the file ends in the middle of what begins at {}:{}; was it cut off?",
+                open.line, open.column
+            ),
+            None => "the file ends too early; was it cut off?".to_owned(),
+        })
+    } else {
+        None
+    };
+    Diagnostic::error(place(*at, file), "", message).maybe_help(help)
+}

@@ -1,0 +1,108 @@
+//! Which format a source has. What is not read yet is refused by its name.
+
+pub(crate) mod serverless;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::diagnostic::Diagnostic;
+use crate::document::Node;
+use crate::place::Place;
+use crate::suggest::nearest;
+
+/// What a document is.
+pub(crate) enum Format {
+    CloudFormation,
+    Serverless,
+    /// Known by name, or not at all; the diagnostic says which.
+    Refused(Diagnostic),
+}
+
+/// Whether a directory is what `cdk synth` leaves behind.
+pub(crate) fn is_cdk_assembly(path: &Path) -> bool {
+    path.is_dir() && path.join("manifest.json").is_file() && path.join("cdk.out").is_file()
+        || path.is_dir() && path.file_name().is_some_and(|name| name == "cdk.out")
+}
+
+/// Formats that are neither YAML nor JSON.
+pub(crate) fn recognize_text(text: &str, start: &Place) -> Option<Diagnostic> {
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    if text.starts_with("<?xml") || text.starts_with("<DistributionConfig") {
+        return Some(not_read_yet(start.clone(), "DistributionConfig XML", None));
+    }
+    let is_hcl = start.file.ends_with(".tf") || start.file.ends_with(".hcl");
+    is_hcl.then(|| not_read_yet(start.clone(), "Terraform source", None))
+}
+
+/// What a document's own words say it is.
+pub(crate) fn recognize(root: &Node, file: &Arc<str>) -> Format {
+    let has = |key: &str| root.get(key).is_some();
+    let start = Place::start_of(file);
+    let refused =
+        |what: &str, help: Option<&str>| Format::Refused(not_read_yet(start.clone(), what, help));
+    if root.as_map().is_none() {
+        let message =
+            format!("this is no template: expected a map of sections, found {}", root.describe());
+        return Format::Refused(Diagnostic::error(root.place.clone(), "", message));
+    }
+    if has("service") && (has("provider") || has("functions") || has("resources")) {
+        return Format::Serverless;
+    }
+    if let Some(transform) = root.get("Transform").filter(|transform| mentions_sam(transform)) {
+        let help = "give what it expands to: \"aws cloudformation get-template --template-stage Processed\"";
+        let problem = not_read_yet(transform.place.clone(), "an AWS SAM template", Some(help));
+        return Format::Refused(problem);
+    }
+    if has("Resources") || has("AWSTemplateFormatVersion") {
+        return Format::CloudFormation;
+    }
+    if has("sites") {
+        return refused(
+            "warmfront.yml",
+            Some("write a CloudFormation template or a serverless.yml for now"),
+        );
+    }
+    if has("DistributionConfig")
+        || has("Distribution")
+        || (has("Origins") && has("DefaultCacheBehavior"))
+    {
+        let help = "put it under Resources.NAME.Properties of a CloudFormation template for now";
+        return refused("a DistributionConfig of the API", Some(help));
+    }
+    if has("planned_values") || has("terraform_version") || has("resource_changes") {
+        return refused("a Terraform plan", None);
+    }
+    if has("artifacts") && has("version") {
+        return refused("a CDK manifest", Some(crate::CDK_HELP));
+    }
+    let keys = root.as_map().unwrap_or_default();
+    let meant = keys.iter().find_map(|entry| {
+        nearest(&entry.key, ["Resources", "service", "AWSTemplateFormatVersion"])
+            .map(|near| (entry, near))
+    });
+    let problem = match meant {
+        Some((entry, near)) => Diagnostic::error(
+            entry.place.clone(),
+            &*entry.key,
+            format!("this is no template that we know. Did you mean \"{near}\" here?"),
+        ),
+        None => Diagnostic::error(
+            root.place.clone(),
+            "",
+            "this is no template that we know: it has neither Resources (CloudFormation) nor service (serverless.yml)",
+        ),
+    };
+    Format::Refused(problem)
+}
+
+/// The refusal of a format by its name (DESIGN §1: honesty rule).
+pub(crate) fn not_read_yet(place: Place, what: &str, help: Option<&str>) -> Diagnostic {
+    Diagnostic::error(place, "", format!("this is {what}, which is not read yet"))
+        .maybe_help(help.map(str::to_owned))
+}
+
+fn mentions_sam(transform: &Node) -> bool {
+    let is_sam =
+        |node: &Node| node.as_text().is_some_and(|text| text.starts_with("AWS::Serverless-"));
+    is_sam(transform) || transform.as_list().unwrap_or_default().iter().any(is_sam)
+}

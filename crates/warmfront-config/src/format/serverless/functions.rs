@@ -1,0 +1,592 @@
+//! `functions` and their events, written out as the resources that the framework deploys.
+//!
+//! Logical ids are the framework's own (`HelloLambdaFunction`, `HttpApi`, `HttpApiRouteGetHello`),
+//! so that a user's `!Ref HttpApi` finds what it finds on AWS.
+
+use super::{Provider, Variables};
+use crate::diagnostic::{Diagnostic, Problems};
+use crate::document::{Entry, Node, Value, quote};
+use crate::place::Place;
+use crate::report::{Ledger, Status};
+use crate::suggest::nearest;
+
+/// The framework's defaults; Lambda's own are 3 seconds and 128 MiB.
+const TIMEOUT_SECONDS: &str = "6";
+const MEMORY_MIB: &str = "1024";
+
+/// Each deployed resource with the path of what the user wrote.
+pub(super) fn write_out(
+    root: &Node,
+    service: &str,
+    provider: &Provider,
+    variables: &Variables<'_>,
+    problems: &Problems,
+    ledger: &Ledger,
+) -> Vec<(String, Entry)> {
+    let mut writer = Writer { service, provider, problems, ledger, deployed: Vec::new() };
+    writer.provider_notes();
+    for function in function_entries(root, variables, problems) {
+        writer.function(&function);
+    }
+    for (id, kind) in [
+        ("IamRoleLambdaExecution", "AWS::IAM::Role"),
+        ("ServerlessDeploymentBucket", "AWS::S3::Bucket"),
+    ] {
+        writer.resource("provider", id, kind, Node::map([], root.place.clone()), &root.place);
+    }
+    writer.deployed
+}
+
+/// `functions` is a map, or a list of maps (often files).
+fn function_entries(root: &Node, variables: &Variables<'_>, problems: &Problems) -> Vec<Entry> {
+    let Some(written) = root.get("functions").filter(|node| !node.is_null()) else {
+        return Vec::new();
+    };
+    let functions = variables.resolve_top(written, "functions");
+    let parts = match functions.value {
+        Value::List(items) => items,
+        _ => vec![functions],
+    };
+    let mut entries: Vec<Entry> = Vec::new();
+    for part in parts {
+        let part = variables.resolve_top(&part, "functions");
+        match part.value {
+            Value::Map(functions) => entries.extend(functions),
+            Value::Unknown | Value::Null => {}
+            _ => {
+                let message = format!("functions are a map, found {}", part.describe());
+                problems.add(Diagnostic::error(part.place.clone(), "functions", message));
+            }
+        }
+    }
+    let resolved = entries.into_iter().map(|entry| {
+        let path = format!("functions.{}", entry.key);
+        let function = variables.resolve_top(&entry.value, &path);
+        Entry { value: only_what_we_read(&function, variables, &path), ..entry }
+    });
+    resolved.collect()
+}
+
+/// Resolves the keys that concern us; a role that only AWS knows must not stop the edge.
+fn only_what_we_read(function: &Node, variables: &Variables<'_>, path: &str) -> Node {
+    const READ: [&str; 10] = [
+        "environment",
+        "events",
+        "handler",
+        "image",
+        "memorySize",
+        "name",
+        "reservedConcurrency",
+        "runtime",
+        "timeout",
+        "url",
+    ];
+    let Value::Map(entries) = &function.value else { return function.clone() };
+    let entries = entries.iter().map(|entry| {
+        let path = format!("{path}.{}", entry.key);
+        let value = if READ.contains(&entry.key.as_str()) {
+            variables.resolve(&entry.value, &path)
+        } else {
+            variables.resolve_quietly(&entry.value, &path)
+        };
+        Entry { value, ..entry.clone() }
+    });
+    Node { value: Value::Map(entries.collect()), ..function.clone() }
+}
+
+struct Writer<'a> {
+    service: &'a str,
+    provider: &'a Provider,
+    problems: &'a Problems,
+    ledger: &'a Ledger,
+    deployed: Vec<(String, Entry)>,
+}
+
+impl Writer<'_> {
+    fn function(&mut self, function: &Entry) {
+        let key = function.key.as_str();
+        let path = format!("functions.{key}");
+        if function.value.as_map().is_none() {
+            if function.value.value != Value::Unknown {
+                let message = format!(
+                    "a function is a map with a handler, found {}",
+                    function.value.describe()
+                );
+                self.error(&function.place, &path, message);
+            }
+            return;
+        }
+        self.check_keys(function, &path);
+        let id = logical_id(key);
+        let properties = self.function_properties(function, &path);
+        let function_id = format!("{id}LambdaFunction");
+        self.resource(&path, &function_id, "AWS::Lambda::Function", properties, &function.place);
+        let log_group = Node::map([], function.place.clone());
+        self.resource(
+            &path,
+            &format!("{id}LogGroup"),
+            "AWS::Logs::LogGroup",
+            log_group,
+            &function.place,
+        );
+        if let Some(url) = function.value.get("url").filter(|url| url.as_bool() != Some(false)) {
+            let properties = [
+                ("AuthType", Node::text("NONE", url.place.clone())),
+                ("TargetFunctionArn", get_att(&function_id, "Arn", &url.place)),
+            ];
+            let properties = Node::map(properties, url.place.clone());
+            self.resource(
+                &path,
+                &format!("{id}LambdaFunctionUrl"),
+                "AWS::Lambda::Url",
+                properties,
+                &url.place,
+            );
+            if url.get("authorizer").is_some() {
+                self.note(url, &format!("{path}.url.authorizer"), Status::Inert(
+                    "origin requests are not signed and the local function asks for no signature".to_owned(),
+                ));
+            }
+        }
+        let events = function.value.get("events");
+        if let Some(events) = events
+            .filter(|it| it.as_list().is_none() && !it.is_null() && it.value != Value::Unknown)
+        {
+            let message = format!("events are a list, found {}", events.describe());
+            self.error(&events.place, &format!("{path}.events"), message);
+        }
+        for (index, event) in events.and_then(Node::as_list).unwrap_or_default().iter().enumerate()
+        {
+            self.event(event, key, &format!("{path}.events[{index}]"));
+        }
+    }
+
+    fn function_properties(&self, function: &Entry, path: &str) -> Node {
+        let place = &function.place;
+        let own = &function.value;
+        let mut properties: Vec<(&'static str, Node)> = Vec::new();
+        let name =
+            own.get("name").filter(|name| name.as_text().is_some()).cloned().unwrap_or_else(|| {
+                let name = format!("{}-{}-{}", self.service, self.provider.stage, function.key);
+                Node::text(name, place.clone())
+            });
+        properties.push(("FunctionName", name));
+        if let Some(image) = own.get("image") {
+            properties.push(("PackageType", Node::text("Image", image.place.clone())));
+            return Node::map(properties, place.clone());
+        }
+        properties.push(("Code", Node::text(".", place.clone())));
+        match own.get("handler") {
+            Some(handler) if handler.as_text().is_some() || handler.value == Value::Unknown => {
+                properties.push(("Handler", handler.clone()));
+            }
+            Some(handler) => {
+                let message = format!(
+                    "a handler is text such as src/handler.hello, found {}",
+                    handler.describe()
+                );
+                self.error(&handler.place, &format!("{path}.handler"), message);
+                properties.push(("Handler", Node::unknown(handler.place.clone())));
+            }
+            None => {
+                self.error(place, &format!("{path}.handler"), "handler is missing");
+                properties.push(("Handler", Node::unknown(place.clone())));
+            }
+        }
+        let shared = |key: &str| own.get(key).or_else(|| self.provider.settings.get(key));
+        // The framework's default moves with its releases; any Node.js serves here.
+        let runtime = shared("runtime").cloned();
+        properties
+            .push(("Runtime", runtime.unwrap_or_else(|| Node::text("nodejs20.x", place.clone()))));
+        for (key, name, default, range) in [
+            ("timeout", "Timeout", TIMEOUT_SECONDS, 1..=900),
+            ("memorySize", "MemorySize", MEMORY_MIB, 128..=32_768),
+        ] {
+            let value = match shared(key) {
+                Some(node) if node.value == Value::Unknown => node.clone(),
+                Some(node) if node.as_integer().is_some_and(|number| range.contains(&number)) => {
+                    node.clone()
+                }
+                Some(node) => {
+                    let message = format!(
+                        "must be a whole number between {} and {}, found {}",
+                        range.start(),
+                        range.end(),
+                        node.describe()
+                    );
+                    self.error(&node.place, &format!("{path}.{key}"), message);
+                    Node::unknown(node.place.clone())
+                }
+                None => Node::text(default, place.clone()),
+            };
+            properties.push((name, value));
+        }
+        if let Some(limit) =
+            own.get("reservedConcurrency").filter(|limit| limit.as_integer().is_some())
+        {
+            properties.push(("ReservedConcurrentExecutions", limit.clone()));
+        }
+        let environment = self.environment(own, path);
+        properties.push(("Environment", Node::map([("Variables", environment)], place.clone())));
+        Node::map(properties, place.clone())
+    }
+
+    /// The provider's variables with the function's own over them.
+    fn environment(&self, own: &Node, path: &str) -> Node {
+        let mut variables: Vec<Entry> = Vec::new();
+        let sections = [
+            ("provider.environment".to_owned(), self.provider.settings.get("environment")),
+            (format!("{path}.environment"), own.get("environment")),
+        ];
+        for (path, section) in sections {
+            let Some(section) = section.filter(|section| !section.is_null()) else { continue };
+            let Some(entries) = section.as_map() else {
+                if section.value != Value::Unknown {
+                    let message =
+                        format!("environment is a map of variables, found {}", section.describe());
+                    self.error(&section.place, &path, message);
+                }
+                continue;
+            };
+            for entry in entries {
+                variables.retain(|known| known.key != entry.key);
+                variables.push(entry.clone());
+            }
+        }
+        Node { place: own.place.clone(), tag: None, value: Value::Map(variables) }
+    }
+
+    fn event(&mut self, event: &Node, key: &str, path: &str) {
+        let (kind, details, place) = match &event.value {
+            Value::Text { text, .. } => (text.as_str(), None, &event.place),
+            Value::Map(entries) => match entries.as_slice() {
+                [] => return,
+                [entry, ..] => (entry.key.as_str(), Some(&entry.value), &entry.place),
+            },
+            _ => return,
+        };
+        match kind {
+            "httpApi" => self.http_api_event(details, key, place, &format!("{path}.httpApi")),
+            "http" => {
+                let properties = Node::map([], place.clone());
+                self.resource(
+                    path,
+                    "ApiGatewayRestApi",
+                    "AWS::ApiGateway::RestApi",
+                    properties,
+                    place,
+                );
+                let reason = "REST APIs do not run here yet; httpApi events do".to_owned();
+                self.ledger.note(place, &format!("{path}.http"), Status::Inert(reason));
+            }
+            "cloudFront" => {
+                let problem = Diagnostic::error(
+                    place.clone(),
+                    format!("{path}.cloudFront"),
+                    "cloudFront events are not read yet",
+                )
+                .help("write the distribution under resources.Resources");
+                self.problems.add(problem);
+            }
+            // Queues, schedules and their kind have no part in what an edge does.
+            _ => {}
+        }
+    }
+
+    fn http_api_event(&mut self, details: Option<&Node>, key: &str, place: &Place, path: &str) {
+        if self.provider.settings.get("httpApi").is_some_and(|it| it.get("id").is_some()) {
+            let reason = "the API belongs to another stack (provider.httpApi.id)".to_owned();
+            self.ledger.note(place, path, Status::Inert(reason));
+            return;
+        }
+        let Some((method, route_path)) = self.route_of(details, place, path) else { return };
+        self.ledger.note(place, path, Status::Effective);
+        self.http_api(place);
+        let id = logical_id(key);
+        let function_path = format!("functions.{key}");
+        let integration = format!("HttpApiIntegration{id}");
+        if self.deployed.iter().all(|(_, entry)| entry.key != integration) {
+            let properties = Node::map(
+                [
+                    ("ApiId", reference("HttpApi", place)),
+                    ("IntegrationType", Node::text("AWS_PROXY", place.clone())),
+                    ("IntegrationUri", get_att(&format!("{id}LambdaFunction"), "Arn", place)),
+                    ("PayloadFormatVersion", self.payload(place)),
+                ],
+                place.clone(),
+            );
+            self.resource(
+                &function_path,
+                &integration,
+                "AWS::ApiGatewayV2::Integration",
+                properties,
+                place,
+            );
+        }
+        let is_default = route_path == "*" || route_path == "$default";
+        let (route_id, route_key) = if is_default {
+            ("HttpApiRouteDefault".to_owned(), "$default".to_owned())
+        } else {
+            let method = if method == "*" { "ANY".to_owned() } else { method.to_ascii_uppercase() };
+            (route_id(&method, &route_path), format!("{method} {route_path}"))
+        };
+        if let Some((_, known)) = self.deployed.iter().find(|(_, entry)| entry.key == route_id) {
+            let message = format!(
+                "the route {} is here for the second time (first at {})",
+                quote(&route_key),
+                known.place
+            );
+            self.error(place, path, message);
+            return;
+        }
+        let target = Node::list(
+            vec![Node::text("integrations/", place.clone()), reference(&integration, place)],
+            place.clone(),
+        );
+        let target = call(
+            "Fn::Join",
+            Node::list(vec![Node::text("", place.clone()), target], place.clone()),
+            place,
+        );
+        let mut properties = vec![
+            ("ApiId", reference("HttpApi", place)),
+            ("RouteKey", Node::text(route_key, place.clone())),
+            ("Target", target),
+        ];
+        if let Some(authorizer) = details.and_then(|details| details.get("authorizer")) {
+            properties.push(("AuthorizationType", Node::text("CUSTOM", authorizer.place.clone())));
+        }
+        let properties = Node::map(properties, place.clone());
+        self.resource(&function_path, &route_id, "AWS::ApiGatewayV2::Route", properties, place);
+    }
+
+    /// Method and path of `'GET /x'`, `'*'` or `{method: get, path: /x}`.
+    fn route_of(
+        &self,
+        details: Option<&Node>,
+        place: &Place,
+        path: &str,
+    ) -> Option<(String, String)> {
+        let details = match details {
+            Some(details) if !details.is_null() => details,
+            _ => {
+                self.error(
+                    place,
+                    path,
+                    "an httpApi event needs a route, such as 'GET /hello' or '*'",
+                );
+                return None;
+            }
+        };
+        if details.value == Value::Unknown {
+            return None;
+        }
+        let text = |key: &str| details.get(key).and_then(Node::as_text).map(str::to_owned);
+        let found = match details.as_text() {
+            Some("*") => Some(("*".to_owned(), "*".to_owned())),
+            Some(route) => route
+                .trim()
+                .split_once(char::is_whitespace)
+                .map(|(method, path)| (method.to_owned(), path.trim().to_owned())),
+            None => match (text("method"), text("path")) {
+                (method, Some(path)) => Some((method.unwrap_or_else(|| "*".to_owned()), path)),
+                _ => None,
+            },
+        };
+        let is_route = |(method, route_path): &(String, String)| {
+            const METHODS: [&str; 9] =
+                ["*", "ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+            METHODS.contains(&method.to_ascii_uppercase().as_str())
+                && (route_path.starts_with('/') || route_path == "*" || route_path == "$default")
+        };
+        let found = found.filter(is_route);
+        if found.is_none() {
+            let message = format!(
+                "{} is no route; write 'GET /hello', '* /hello' or '*'",
+                details.describe()
+            );
+            self.error(&details.place, path, message);
+        }
+        found
+    }
+
+    /// The one HTTP API of a service, with its `$default` stage.
+    fn http_api(&mut self, place: &Place) {
+        if self.deployed.iter().any(|(_, entry)| entry.key == "HttpApi") {
+            return;
+        }
+        let name = format!("{}-{}", self.provider.stage, self.service);
+        let properties = Node::map(
+            [
+                ("Name", Node::text(name, place.clone())),
+                ("ProtocolType", Node::text("HTTP", place.clone())),
+            ],
+            place.clone(),
+        );
+        self.resource("provider.httpApi", "HttpApi", "AWS::ApiGatewayV2::Api", properties, place);
+        let properties = Node::map(
+            [
+                ("ApiId", reference("HttpApi", place)),
+                ("StageName", Node::text("$default", place.clone())),
+            ],
+            place.clone(),
+        );
+        self.resource(
+            "provider.httpApi",
+            "HttpApiStage",
+            "AWS::ApiGatewayV2::Stage",
+            properties,
+            place,
+        );
+    }
+
+    fn payload(&self, place: &Place) -> Node {
+        let written = self.provider.settings.get("httpApi").and_then(|api| api.get("payload"));
+        written.cloned().unwrap_or_else(|| Node::text("2.0", place.clone()))
+    }
+
+    fn provider_notes(&self) {
+        if let Some(cors) = self.provider.settings.get("httpApi").and_then(|api| api.entry("cors"))
+        {
+            let reason =
+                "the local API adds no CORS headers; the function's own are passed on".to_owned();
+            self.ledger.note(&cors.place, "provider.httpApi.cors", Status::Inert(reason));
+        }
+    }
+
+    /// What becomes of each key, and a word about keys that look misspelt (plugins bring their own).
+    fn check_keys(&self, function: &Entry, path: &str) {
+        const EFFECTIVE: [&str; 8] = [
+            "environment",
+            "handler",
+            "memorySize",
+            "name",
+            "reservedConcurrency",
+            "runtime",
+            "timeout",
+            "url",
+        ];
+        const INERT: [&str; 6] =
+            ["layers", "vpc", "fileSystemConfig", "role", "tracing", "provisionedConcurrency"];
+        const REST: [&str; 15] = [
+            "architecture",
+            "condition",
+            "dependsOn",
+            "description",
+            "destinations",
+            "disableLogs",
+            "ephemeralStorageSize",
+            "events",
+            "image",
+            "kmsKeyArn",
+            "logRetentionInDays",
+            "onError",
+            "package",
+            "snapStart",
+            "tags",
+        ];
+        for entry in function.value.as_map().unwrap_or_default() {
+            let key = entry.key.as_str();
+            let path = format!("{path}.{key}");
+            if EFFECTIVE.contains(&key) {
+                self.ledger.note(&entry.place, &path, Status::Effective);
+            } else if INERT.contains(&key) {
+                let reason = "has no meaning for a local function".to_owned();
+                self.ledger.note(&entry.place, &path, Status::Inert(reason));
+            } else if !REST.contains(&key)
+                && let Some(near) = nearest(key, EFFECTIVE.into_iter().chain(REST))
+            {
+                let message = format!("{} is not read. Did you mean \"{near}\"?", quote(key));
+                self.problems.add(Diagnostic::warning(entry.place.clone(), path, message));
+            }
+        }
+    }
+
+    fn resource(&mut self, path: &str, id: &str, kind: &str, properties: Node, place: &Place) {
+        if self.deployed.iter().any(|(_, entry)| entry.key == id) {
+            return;
+        }
+        let value = Node::map(
+            [("Type", Node::text(kind, place.clone())), ("Properties", properties)],
+            place.clone(),
+        );
+        let entry = Entry { key: id.to_owned(), place: place.clone(), value };
+        self.deployed.push((path.to_owned(), entry));
+    }
+
+    fn note(&self, node: &Node, path: &str, status: Status) {
+        self.ledger.note(&node.place, path, status);
+    }
+
+    fn error(&self, place: &Place, path: &str, message: impl Into<String>) {
+        self.problems.add(Diagnostic::error(place.clone(), path, message));
+    }
+}
+
+/// The framework's logical id of a function: `my-fn_a` is `MyDashfnUnderscorea`.
+fn logical_id(key: &str) -> String {
+    let key = key.replace('-', "Dash").replace('_', "Underscore");
+    let mut chars = key.chars();
+    chars
+        .next()
+        .map_or(String::new(), |first| first.to_ascii_uppercase().to_string() + chars.as_str())
+}
+
+/// The framework's logical id of a route: `GET /pets/{id}` is `HttpApiRouteGetPetsIdVar`.
+fn route_id(method: &str, path: &str) -> String {
+    let title = |text: &str| {
+        let mut chars = text.chars();
+        chars
+            .next()
+            .map_or(String::new(), |first| first.to_ascii_uppercase().to_string() + chars.as_str())
+    };
+    let mut id = format!("HttpApiRoute{}", title(&method.to_ascii_lowercase()));
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        let variable = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
+        let clean = |text: &str| {
+            let text = text.replace('-', "Dash").replace('_', "Underscore").replace('+', "");
+            text.chars()
+                .map(|c| if c.is_ascii_alphanumeric() { c } else { 'X' })
+                .collect::<String>()
+        };
+        match variable {
+            Some(name) => id.push_str(&format!("{}Var", title(&clean(name)))),
+            None => id.push_str(&title(&clean(part))),
+        }
+    }
+    id
+}
+
+fn call(name: &str, argument: Node, place: &Place) -> Node {
+    let entry = Entry { key: name.to_owned(), place: place.clone(), value: argument };
+    Node { place: place.clone(), tag: None, value: Value::Map(vec![entry]) }
+}
+
+fn reference(id: &str, place: &Place) -> Node {
+    call("Ref", Node::text(id, place.clone()), place)
+}
+
+fn get_att(id: &str, attribute: &str, place: &Place) -> Node {
+    call("Fn::GetAtt", Node::text(format!("{id}.{attribute}"), place.clone()), place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logical_ids_are_those_of_the_framework() {
+        for (key, id) in
+            [("hello", "Hello"), ("my-fn", "MyDashfn"), ("my_fn", "MyUnderscorefn"), ("", "")]
+        {
+            assert_eq!(logical_id(key), id);
+        }
+        for (method, path, id) in [
+            ("GET", "/hello", "HttpApiRouteGetHello"),
+            ("ANY", "/pets/{id}", "HttpApiRouteAnyPetsIdVar"),
+            ("GET", "/", "HttpApiRouteGet"),
+        ] {
+            assert_eq!(route_id(method, path), id);
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! `serverless.yml` of the Serverless Framework, version 3.
+//!
+//! Variables are resolved (`variables`), functions and events are written out as the resources that
+//! the framework would deploy (`functions`), and the user's own `resources` are laid over them, as
+//! the framework does. What comes out is a CloudFormation template.
+
+mod functions;
+mod variables;
+
+use std::path::Path;
+
+use crate::Options;
+use crate::diagnostic::{Diagnostic, Problems};
+use crate::document::{Entry, Node, Value, quote};
+use crate::report::Ledger;
+use crate::source::Sources;
+use crate::suggest::nearest;
+use crate::template::{Template, join, long_forms};
+use variables::Variables;
+
+/// A service, as the template it deploys.
+pub(crate) struct Service {
+    pub(crate) name: String,
+    pub(crate) region: Option<String>,
+    pub(crate) template: Template,
+}
+
+/// Reads a service. `None` when nothing usable is left; why was reported.
+pub(crate) fn read(
+    root: &Node,
+    directory: &Path,
+    options: &Options,
+    sources: &Sources,
+    problems: &Problems,
+    ledger: &Ledger,
+) -> Option<Service> {
+    warn_of_near_misses(root, problems);
+    let variables = Variables::new(root, directory, options, sources, problems);
+    let name = service_name(root, &variables, problems)?;
+    let provider = Provider::read(root, &variables);
+    let deployed = functions::write_out(root, &name, &provider, &variables, problems, ledger);
+
+    let mut sections = Node::map([], root.place.clone());
+    let mut resources = Node::map([], root.place.clone());
+    if let Value::Map(entries) = &mut resources.value {
+        entries.extend(deployed.iter().map(|(_, entry)| entry.clone()));
+    }
+    merge(&mut sections, Node::map([("Resources", resources)], root.place.clone()));
+    for part in resource_parts(root, &variables, problems) {
+        merge(&mut sections, part);
+    }
+    long_forms(&mut sections, "", problems);
+    let mut template = Template::read(&sections, problems);
+    for resource in &mut template.resources {
+        if let Some((path, _)) = deployed.iter().find(|(_, entry)| entry.key == resource.id) {
+            resource.is_generated = true;
+            resource.path.clone_from(path);
+        }
+    }
+    Some(Service { name, region: provider.region, template })
+}
+
+/// What `provider` says for all functions.
+pub(super) struct Provider {
+    pub(super) stage: String,
+    region: Option<String>,
+    /// The whole section with the parts resolved that functions use.
+    pub(super) settings: Node,
+}
+
+impl Provider {
+    fn read(root: &Node, variables: &Variables<'_>) -> Self {
+        const USED: [&str; 8] = [
+            "environment",
+            "httpApi",
+            "memorySize",
+            "name",
+            "region",
+            "runtime",
+            "stage",
+            "timeout",
+        ];
+        let written = root.get("provider").map(|node| variables.resolve_top(node, "provider"));
+        let place = written.as_ref().map_or(&root.place, |node| &node.place).clone();
+        let entries = written.as_ref().and_then(Node::as_map).unwrap_or_default().iter();
+        let used = entries.filter(|entry| USED.contains(&entry.key.as_str()));
+        let used: Vec<Entry> = used
+            .map(|entry| Entry {
+                value: variables.resolve(&entry.value, &format!("provider.{}", entry.key)),
+                ..entry.clone()
+            })
+            .collect();
+        let settings = Node { place, tag: None, value: Value::Map(used) };
+        let region = variables.option("region");
+        let region = region.or_else(|| settings.get("region")?.as_text().map(str::to_owned));
+        Self { stage: variables.stage(), region, settings }
+    }
+}
+
+fn service_name(root: &Node, variables: &Variables<'_>, problems: &Problems) -> Option<String> {
+    let entry = root.entry("service")?;
+    let service = variables.resolve(&entry.value, "service");
+    // Version 2 still took a map with a name.
+    let name = service.as_text().or_else(|| service.get("name")?.as_text());
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    match name {
+        Some(name) if is_name(name) => Some(name.to_owned()),
+        Some(name) => {
+            let message =
+                format!("{} is not a service name: letters, digits and - are allowed", quote(name));
+            problems.add(Diagnostic::error(service.place.clone(), "service", message));
+            None
+        }
+        None => {
+            if service.value != Value::Unknown {
+                let message = format!("a service has a name, found {}", service.describe());
+                problems.add(Diagnostic::error(entry.place.clone(), "service", message));
+            }
+            None
+        }
+    }
+}
+
+/// `resources`: a template, or a list of them; `extensions` change what the framework deploys.
+fn resource_parts(root: &Node, variables: &Variables<'_>, problems: &Problems) -> Vec<Node> {
+    let Some(written) = root.get("resources").filter(|node| !node.is_null()) else {
+        return Vec::new();
+    };
+    let written = variables.resolve_top(written, "resources");
+    let parts = match &written.value {
+        Value::List(items) => items.clone(),
+        _ => vec![written],
+    };
+    let mut done = Vec::new();
+    for part in parts {
+        let mut part = variables.resolve_top(&part, "resources");
+        let Value::Map(sections) = &mut part.value else {
+            if !matches!(part.value, Value::Unknown | Value::Null) {
+                let message = format!(
+                    "resources are a template or a list of them, found {}",
+                    part.describe()
+                );
+                problems.add(Diagnostic::error(part.place.clone(), "resources", message));
+            }
+            continue;
+        };
+        for section in sections.iter_mut() {
+            if section.key == "extensions" {
+                section.key = "Resources".to_owned();
+            }
+            section.value = match section.key.as_str() {
+                "Resources" => resolved_resources(&section.value, variables),
+                "Outputs" | "Metadata" | "Description" => Node::map([], section.place.clone()),
+                key => variables.resolve(&section.value, key),
+            };
+        }
+        sections.retain(|section| {
+            !matches!(section.key.as_str(), "Outputs" | "Metadata" | "Description")
+        });
+        done.push(part);
+    }
+    done
+}
+
+/// Variables of resources that the edge never looks into may stay unknown.
+fn resolved_resources(section: &Node, variables: &Variables<'_>) -> Node {
+    const READ: [&str; 9] = [
+        "AWS::ApiGateway::RestApi",
+        "AWS::ApiGateway::Stage",
+        "AWS::ApiGatewayV2::",
+        "AWS::CloudFront::",
+        "AWS::Lambda::Alias",
+        "AWS::Lambda::Function",
+        "AWS::Lambda::Url",
+        "AWS::Lambda::Version",
+        "AWS::S3::Bucket",
+    ];
+    let mut section = variables.resolve_top(section, "Resources");
+    let Value::Map(entries) = &mut section.value else { return section };
+    for entry in entries {
+        let path = format!("Resources.{}", entry.key);
+        let resource = variables.resolve_top(&entry.value, &path);
+        let kind = resource.get("Type").map(|kind| variables.resolve(kind, &path));
+        let is_read = kind.is_none_or(|kind| {
+            kind.as_text().is_none_or(|kind| {
+                READ.iter().any(|read| kind == *read || (read.ends_with("::") && kind.starts_with(read)))
+                    // A slip in the name of the one type that matters is reported, not skipped.
+                    || nearest(kind, ["AWS::CloudFront::Distribution"]).is_some()
+            })
+        });
+        entry.value = if is_read {
+            variables.resolve(&resource, &path)
+        } else {
+            variables.resolve_quietly(&resource, &path)
+        };
+    }
+    section
+}
+
+/// Lays `over` on `base`: maps are merged, anything else replaces.
+fn merge(base: &mut Node, over: Node) {
+    match (&mut base.value, over.value) {
+        (Value::Map(entries), Value::Map(more)) => {
+            for entry in more {
+                match entries.iter_mut().find(|known| known.key == entry.key) {
+                    Some(known) => merge(&mut known.value, entry.value),
+                    None => entries.push(entry),
+                }
+            }
+        }
+        (_, Value::Absent) => {}
+        (_, value) => {
+            base.place = over.place;
+            base.tag = over.tag;
+            base.value = value;
+        }
+    }
+}
+
+/// Plugins bring their own sections, so an unknown one is no error; a near miss deserves a word.
+fn warn_of_near_misses(root: &Node, problems: &Problems) {
+    const SECTIONS: [&str; 18] = [
+        "app",
+        "configValidationMode",
+        "console",
+        "custom",
+        "deprecationNotificationMode",
+        "disabledDeprecations",
+        "frameworkVersion",
+        "functions",
+        "layers",
+        "org",
+        "package",
+        "params",
+        "plugins",
+        "provider",
+        "resources",
+        "service",
+        "useDotenv",
+        "variablesResolutionMode",
+    ];
+    for entry in root.as_map().unwrap_or_default() {
+        if SECTIONS.contains(&entry.key.as_str()) {
+            continue;
+        }
+        if let Some(near) = nearest(&entry.key, SECTIONS) {
+            let message = format!("{} is not read. Did you mean \"{near}\"?", quote(&entry.key));
+            problems.add(Diagnostic::warning(entry.place.clone(), join("", &entry.key), message));
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! `Fn::Sub`: names in `${…}` inside a text; `${!Literal}` stays `${Literal}`.
+
+use super::Evaluator;
+use crate::document::{Entry, Node, Value, quote};
+use crate::suggest::did_you_mean;
+
+impl Evaluator<'_> {
+    pub(super) fn sub(&self, argument: &Node, node: &Node, path: &str) -> Node {
+        let (template, variables): (&Node, &[Entry]) = match &argument.value {
+            Value::Text { .. } => (argument, &[]),
+            Value::List(items) => match items.as_slice() {
+                [template, variables] if variables.as_map().is_some() => {
+                    (template, variables.as_map().unwrap_or_default())
+                }
+                _ => {
+                    return self.fail(
+                        node,
+                        path,
+                        "Fn::Sub takes a text, or [text, map of variables]",
+                    );
+                }
+            },
+            Value::Unknown => return self.unknown(&node.place),
+            _ => return self.fail(node, path, "Fn::Sub takes a text, or [text, map of variables]"),
+        };
+        let Some(text) = template.as_text() else {
+            return self.fail(
+                template,
+                path,
+                format!("Fn::Sub takes a text, found {}", template.describe()),
+            );
+        };
+        let mut done = String::with_capacity(text.len());
+        let mut rest = text;
+        let mut is_known = true;
+        while let Some(start) = rest.find("${") {
+            done.push_str(&rest[..start]);
+            let inside = &rest[start + 2..];
+            let Some(end) = inside.find('}') else {
+                let message = format!("the \"${{\" of {} has no \"}}\"", quote(&rest[start..]));
+                return self.fail(template, path, message);
+            };
+            let name = inside[..end].trim();
+            rest = &inside[end + 1..];
+            if let Some(literal) = name.strip_prefix('!') {
+                done.push_str("${");
+                done.push_str(literal);
+                done.push('}');
+                continue;
+            }
+            match self.substitute(name, variables, template, path) {
+                Some(value) => done.push_str(&value),
+                None => is_known = false,
+            }
+            if done.len() > super::MAX_TEXT {
+                break;
+            }
+        }
+        done.push_str(rest);
+        if is_known { self.made(done, node, path) } else { self.unknown(&node.place) }
+    }
+
+    fn substitute(
+        &self,
+        name: &str,
+        variables: &[Entry],
+        template: &Node,
+        path: &str,
+    ) -> Option<String> {
+        let value = if let Some(variable) = variables.iter().find(|entry| entry.key == name) {
+            self.evaluate(&variable.value, path)
+        } else if let Some((logical_id, attribute)) = name.split_once('.') {
+            self.attribute(logical_id, attribute, template, path)
+        } else if self.is_name(name) {
+            self.named(name, template, path)
+        } else {
+            let known = self.known_names().chain(variables.iter().map(|entry| entry.key.as_str()));
+            let meant = did_you_mean(name, known);
+            self.fail(template, path, format!("nothing here is called {}.{meant}", quote(name)));
+            return None;
+        };
+        match value.value {
+            Value::Text { text, .. } => Some(text),
+            Value::Unknown => None,
+            _ => {
+                let message =
+                    format!("{} is {}; Fn::Sub takes texts", quote(name), value.describe());
+                self.fail(template, path, message);
+                None
+            }
+        }
+    }
+}

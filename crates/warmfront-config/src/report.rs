@@ -1,0 +1,84 @@
+//! The honesty report: what becomes of every property that a source sets.
+//!
+//! A property we accept is effective, or it is listed here as inert with the reason. Dropping one
+//! silently is a defect (DESIGN §1).
+
+use std::cell::RefCell;
+
+use crate::place::Place;
+
+/// What becomes of one property.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// The edge does what it says.
+    Effective,
+    /// Accepted, without effect; the text says why.
+    Inert(String),
+    /// It protects something and is not effective, so the source is not served without permission.
+    Refused(String),
+}
+
+/// One property of the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportEntry {
+    /// Where its key was written.
+    pub place: Place,
+    /// The property as the user spelled it.
+    pub path: String,
+    /// What becomes of it.
+    pub status: Status,
+}
+
+/// Every property that was met, in the order of the files.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// The entries.
+    pub entries: Vec<ReportEntry>,
+}
+
+impl Report {
+    /// What has no effect, with the reason.
+    pub fn inert(&self) -> impl Iterator<Item = (&ReportEntry, &str)> {
+        self.entries.iter().filter_map(|entry| match &entry.status {
+            Status::Inert(reason) => Some((entry, reason.as_str())),
+            _ => None,
+        })
+    }
+
+    /// What protects and has no effect, with the reason.
+    pub fn refused(&self) -> impl Iterator<Item = (&ReportEntry, &str)> {
+        self.entries.iter().filter_map(|entry| match &entry.status {
+            Status::Refused(reason) => Some((entry, reason.as_str())),
+            _ => None,
+        })
+    }
+
+    /// How many properties are effective.
+    pub fn effective_count(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.status == Status::Effective).count()
+    }
+}
+
+/// Collects the report while the source is compiled.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    entries: RefCell<Vec<ReportEntry>>,
+}
+
+impl Ledger {
+    /// Notes a property; a later note about the same one replaces the earlier.
+    pub(crate) fn note(&self, place: &Place, path: &str, status: Status) {
+        let mut entries = self.entries.borrow_mut();
+        let entry = ReportEntry { place: place.clone(), path: path.to_owned(), status };
+        match entries.iter_mut().rev().find(|known| known.path == path && known.place == *place) {
+            Some(known) => *known = entry,
+            None => entries.push(entry),
+        }
+    }
+
+    pub(crate) fn into_report(self) -> Report {
+        let mut entries = self.entries.into_inner();
+        entries.sort_by(|a, b| (&a.place, &a.path).cmp(&(&b.place, &b.path)));
+        Report { entries }
+    }
+}
