@@ -1,12 +1,15 @@
 //! The edge: a stack of distributions, a cache, and a way to the origins.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
 use warmfront_core::Stack;
 
-use crate::cache::CacheOptions;
+use crate::cache::{Cache, CacheOptions, MemoryStorage, Usage};
 use crate::clock::{Clock, SystemClock};
+use crate::identity::Identity;
 use crate::observe::{Observer, Silent};
 use crate::origin::Connector;
 use crate::request::{Reply, ViewerRequest};
@@ -24,6 +27,9 @@ pub(crate) struct Shared {
     pub(crate) stack: ArcSwap<Stack>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) cache: Cache,
+    pub(crate) identity: Identity,
+    pub(crate) https_port: u16,
 }
 
 /// How an edge is put together.
@@ -60,8 +66,16 @@ impl EdgeOptions {
 impl Edge {
     /// An edge with an empty cache.
     pub fn new(options: EdgeOptions) -> Self {
-        let EdgeOptions { stack, connector, clock, observer, .. } = options;
-        Self { shared: Arc::new(Shared { stack: ArcSwap::new(stack), clock, observer }), connector }
+        let EdgeOptions { stack, connector, cache, clock, observer, https_port } = options;
+        let shared = Shared {
+            stack: ArcSwap::new(stack),
+            clock,
+            observer,
+            cache: Cache::new(Arc::new(MemoryStorage::new(cache))),
+            identity: Identity::random(),
+            https_port,
+        };
+        Self { shared: Arc::new(shared), connector }
     }
 
     /// The same edge, reaching its origins through `connector`.
@@ -74,11 +88,32 @@ impl Edge {
         self.shared.stack.store(stack);
     }
 
+    /// What the cache holds.
+    pub fn cache_usage(&self) -> Usage {
+        self.shared.cache.storage.usage()
+    }
+
     /// Answers one request.
     ///
     /// Always gives a reply. Dropping the future abandons the request; an origin fetch goes on only
     /// when others wait for it or the object is worth keeping.
     pub async fn call(&self, request: ViewerRequest) -> Reply {
         crate::flow::serve(self, request).await
+    }
+}
+
+/// An edge is a tower service, so layers wrap it like any other.
+impl tower_service::Service<ViewerRequest> for Edge {
+    type Response = Reply;
+    type Error = std::convert::Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Reply, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: ViewerRequest) -> Self::Future {
+        let edge = self.clone();
+        Box::pin(async move { Ok(Edge::call(&edge, request).await) })
     }
 }

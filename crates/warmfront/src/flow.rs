@@ -1,9 +1,296 @@
-//! The walk of a request. This is the only file that knows the order.
+//! The walk of a request. This is the only file that knows the order:
+//!
+//! framing, distribution, behavior, admission, cache key, lookup, fetch, reply.
+//!
+//! Each line calls one room and matches on its answer. What happens behind a miss is `fetch`'s story.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderValue, Method};
+use http_body::Body as _;
+use warmfront_core::admission::{Admission, Refusal, admit};
+use warmfront_core::caching::freshness::{Freshness, freshness};
+use warmfront_core::http::framing::check_request;
+use warmfront_core::policy::cache_key::{is_cacheable_method, write_cache_key};
+use warmfront_core::policy::forwards_cookies;
+use warmfront_core::request_view::RequestView;
+use warmfront_core::{Behavior, Distribution};
+
+use crate::body::Body;
+use crate::cache::{Fills, Join, Outcome, StoredResponse};
 use crate::edge::Edge;
-use crate::request::{Reply, ViewerRequest};
+use crate::exchange::Exchange;
+use crate::fetch::{self, Fetch, Origination};
+use crate::request::{Reply, Viewer, ViewerRequest};
+use crate::respond::{self, Answer, result};
 
 pub(crate) async fn serve(edge: &Edge, request: ViewerRequest) -> Reply {
-    let _ = (edge, request);
-    Reply::default()
+    let mut exchange = Exchange::begin(&edge.shared, &request);
+    let answer = walk(edge, &mut exchange, request).await;
+    exchange.finish(answer)
+}
+
+async fn walk(edge: &Edge, exchange: &mut Exchange, request: ViewerRequest) -> Answer {
+    let ViewerRequest { head, body, viewer } = request;
+    let refuse = |refusal: Refusal, exchange: &Exchange| {
+        respond::refused(&refusal, &head.method, &exchange.id)
+    };
+
+    let target = match check_request(&head) {
+        Ok(target) => target,
+        Err(refusal) => return refuse(refusal, exchange),
+    };
+    let Some(distribution) = exchange.stack.distribution_for(target.host).cloned() else {
+        return refuse(Refusal::UnknownHost, exchange);
+    };
+    exchange.found(&distribution);
+
+    let path = distribution.effective_path(target.path);
+    let behavior = distribution.behavior_for(&path);
+    let view = RequestView {
+        method: &head.method,
+        scheme: viewer.scheme,
+        version: head.version,
+        host: target.host,
+        path: &path,
+        query: target.query,
+        headers: &head.headers,
+    };
+    match admit(&distribution, behavior, &view, !body.is_end_stream()) {
+        Admission::Pass => {}
+        Admission::RedirectToHttps { status } => {
+            return match https_location(&view, target.path, exchange.shared.https_port) {
+                Some(location) => respond::redirected_to_https(status, location, &head.method),
+                None => refuse(Refusal::BadRequest, exchange),
+            };
+        }
+        Admission::Refuse(refusal) => return refuse(refusal, exchange),
+    }
+
+    let route = Route {
+        edge,
+        exchange,
+        distribution: &distribution,
+        behavior,
+        viewer: &viewer,
+        head: &head,
+        view,
+    };
+    let cacheable = is_cacheable_method(behavior, &head.method)
+        && !behavior.cache_policy.ttl.disable_caching()
+        && body.is_end_stream();
+    if cacheable { route.from_cache().await } else { route.from_origin(body).await }
+}
+
+/// A request that was let in, and where it goes.
+struct Route<'a> {
+    edge: &'a Edge,
+    exchange: &'a Exchange,
+    distribution: &'a Arc<Distribution>,
+    behavior: &'a Arc<Behavior>,
+    viewer: &'a Viewer,
+    head: &'a http::request::Parts,
+    view: RequestView<'a>,
+}
+
+/// What the cache has for a request.
+enum Lookup {
+    Answer(Answer),
+    /// Nothing, or a response that must be confirmed first.
+    Origin(Option<Arc<StoredResponse>>),
+}
+
+impl Route<'_> {
+    /// A request whose answer may be, or become, a stored response.
+    async fn from_cache(&self) -> Answer {
+        let mut key = Vec::with_capacity(256);
+        write_cache_key(&mut key, self.distribution, self.behavior, &self.view);
+        let cache = &self.exchange.shared.cache;
+        loop {
+            let stale = match self.lookup(&key) {
+                Lookup::Answer(answer) => return answer,
+                Lookup::Origin(stale) => stale,
+            };
+            if self.head.method == Method::HEAD {
+                return self.head_from_origin(stale).await;
+            }
+            // What the viewer asks for itself alone, and what CloudFront never collapses, nobody waits for.
+            let alone = forwards_cookies(self.behavior)
+                || (stale.is_none() && fetch::is_personal(&self.head.headers));
+            let join = if alone { Join::TooLate } else { cache.fills.join(&key) };
+            let (ticket, private) = match join {
+                Join::Wait(ticket) => match ticket.outcome().await {
+                    Outcome::Abandoned => continue,
+                    outcome if outcome.is_for_everyone() => {
+                        return self.from_outcome(outcome, ticket, false);
+                    }
+                    _ => self.start_fetch(Fills::alone(&key), stale),
+                },
+                Join::Lead(permit, ticket) => {
+                    // Between the lookup and the permit another fill may have finished.
+                    match self.lookup(&key) {
+                        Lookup::Answer(answer) => return answer,
+                        Lookup::Origin(stale) => self.start_fetch((permit, ticket), stale),
+                    }
+                }
+                Join::TooLate => self.start_fetch(Fills::alone(&key), stale),
+            };
+            return match ticket.outcome().await {
+                // The fetch ended without an answer, which only a defect in it can cause.
+                Outcome::Abandoned => self.failed(500, "Error"),
+                Outcome::NotShared => match private.await {
+                    Ok(response) => respond::relayed(self.behavior, response),
+                    Err(_) => self.failed(500, "Error"),
+                },
+                outcome => self.from_outcome(outcome, ticket, true),
+            };
+        }
+    }
+
+    fn lookup(&self, key: &[u8]) -> Lookup {
+        let shared = &self.exchange.shared;
+        let Some(stored) = shared.cache.storage.lookup(key) else { return Lookup::Origin(None) };
+        let now = shared.clock.monotonic();
+        let hit = |result| {
+            Lookup::Answer(respond::from_stored(self.exchange, self.head, &stored, result))
+        };
+        match freshness(&stored.meta.lifetime, stored.resident(now)) {
+            Freshness::Fresh => hit(result::HIT),
+            _ if stored.spares_origin(now) => hit(result::HIT),
+            Freshness::StaleWhileRevalidate => {
+                self.refresh_behind(key, &stored);
+                hit(result::HIT)
+            }
+            Freshness::Stale if stored.failure.is_some() => Lookup::Origin(None),
+            Freshness::Stale => Lookup::Origin(Some(stored)),
+        }
+    }
+
+    fn from_outcome(&self, outcome: Outcome, ticket: crate::cache::Ticket, led: bool) -> Answer {
+        match outcome {
+            Outcome::Streaming(head) => respond::from_fill(self.head, &head, ticket, led),
+            Outcome::Stored(stored) => {
+                let result = if led { result::REFRESH_HIT } else { result::HIT };
+                respond::from_stored(self.exchange, self.head, &stored, result)
+            }
+            Outcome::Failed(error) => self.failed(error.status(), error.detailed_result()),
+            Outcome::NotShared | Outcome::Abandoned => self.failed(500, "Error"),
+        }
+    }
+
+    fn failed(&self, status: u16, detailed_result: &'static str) -> Answer {
+        respond::failed(status, detailed_result, &self.head.method, &self.exchange.id)
+    }
+
+    /// A HEAD that the cache cannot answer: forwarded as HEAD, and nothing is stored.
+    async fn head_from_origin(&self, stale: Option<Arc<StoredResponse>>) -> Answer {
+        let origination = self.origination();
+        let sent = fetch::pass(&origination, self.origin_request(Body::empty())).await;
+        let failing = match &sent {
+            Ok(response) => response.head.status.is_server_error(),
+            Err(_) => true,
+        };
+        if let Some(stale) = stale.filter(|stale| failing && origination.may_answer(stale)) {
+            return respond::from_stored(self.exchange, self.head, &stale, result::REFRESH_HIT);
+        }
+        match sent {
+            Ok(response) => respond::relayed(self.behavior, response),
+            Err(error) => self.failed(error.status(), error.detailed_result()),
+        }
+    }
+
+    /// A request that is never answered from the cache.
+    async fn from_origin(&self, body: Body) -> Answer {
+        match fetch::pass(&self.origination(), self.origin_request(body)).await {
+            Ok(response) => respond::relayed(self.behavior, response),
+            Err(error) => self.failed(error.status(), error.detailed_result()),
+        }
+    }
+
+    /// Fetches in a task of its own, so that the fill does not end with the viewer who led.
+    fn start_fetch(
+        &self,
+        (permit, ticket): (crate::cache::Permit, crate::cache::Ticket),
+        stale: Option<Arc<StoredResponse>>,
+    ) -> (crate::cache::Ticket, tokio::sync::oneshot::Receiver<crate::OriginResponse>) {
+        let (leader, private) = tokio::sync::oneshot::channel();
+        let request = self.origin_request(Body::empty());
+        let fetch = Fetch { origination: self.origination(), stale, permit, leader };
+        tokio::spawn(fetch.run(request));
+        (ticket, private)
+    }
+
+    /// stale-while-revalidate (RFC 5861 §3): this viewer has its answer, one request refreshes.
+    fn refresh_behind(&self, key: &[u8], stale: &Arc<StoredResponse>) {
+        let fills = &self.exchange.shared.cache.fills;
+        if fills.is_filling(key) {
+            return;
+        }
+        if let Join::Lead(permit, ticket) = fills.join(key) {
+            let (ticket, _) = self.start_fetch((permit, ticket), Some(stale.clone()));
+            // Nobody waits for the answer; the ticket keeps the fill alive until it has ended.
+            tokio::spawn(async move { ticket.ended().await });
+        }
+    }
+
+    fn origin_request(&self, body: Body) -> fetch::Prepared {
+        fetch::prepare(
+            self.exchange,
+            self.distribution,
+            self.behavior,
+            self.viewer,
+            &self.view,
+            body,
+        )
+    }
+
+    fn origination(&self) -> Origination {
+        let origin = &self.distribution.origins[self.behavior.origin];
+        Origination {
+            shared: self.exchange.shared.clone(),
+            connector: self.edge.connector.clone(),
+            distribution: self.distribution.clone(),
+            behavior: self.behavior.clone(),
+            origin: origin.clone(),
+            scheme: origin.scheme_for(self.viewer.scheme),
+            id: self.exchange.id,
+        }
+    }
+}
+
+impl Outcome {
+    /// Whether those who waited may have it too. A response without freshness belongs to the viewer
+    /// who led (CloudFront guide: simultaneous requests for the same object).
+    fn is_for_everyone(&self) -> bool {
+        match self {
+            Outcome::Streaming(head) => !head.meta.lifetime.fresh_for.is_zero(),
+            Outcome::Stored(stored) => {
+                !stored.meta.lifetime.fresh_for.is_zero() || stored.spare_origin_until.is_some()
+            }
+            Outcome::Failed(_) => true,
+            Outcome::NotShared | Outcome::Abandoned => false,
+        }
+    }
+}
+
+impl StoredResponse {
+    /// A copy that answers while its failing origin is left alone.
+    fn spares_origin(&self, now: Duration) -> bool {
+        self.spare_origin_until.is_some_and(|until| now < until)
+    }
+}
+
+/// The viewer's URL with https: the raw path and query, the Host without its port, and our port
+/// unless it is 443.
+fn https_location(view: &RequestView<'_>, raw_path: &str, https_port: u16) -> Option<HeaderValue> {
+    let name = match view.host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => view.host,
+    };
+    let port =
+        if https_port == 443 { Cow::Borrowed("") } else { Cow::Owned(format!(":{https_port}")) };
+    let query = view.query.map_or(Cow::Borrowed(""), |query| Cow::Owned(format!("?{query}")));
+    HeaderValue::try_from(format!("https://{name}{port}{raw_path}{query}")).ok()
 }

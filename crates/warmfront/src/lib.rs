@@ -9,7 +9,9 @@ pub mod cache;
 pub mod clock;
 pub mod edge;
 mod exchange;
+mod fetch;
 mod flow;
+mod identity;
 #[cfg(feature = "lambda")]
 pub mod function;
 pub mod observe;

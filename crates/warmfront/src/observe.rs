@@ -9,6 +9,7 @@ use http::HeaderValue;
 use warmfront_core::Distribution;
 use warmfront_core::origin::Scheme;
 
+use crate::edge::Shared;
 use crate::request::TlsInfo;
 use crate::request_id::RequestId;
 
@@ -79,21 +80,26 @@ pub struct AccessRecord {
 
 /// Rides on a reply's body and reports when the body is done or dropped.
 pub(crate) struct Delivery {
-    pub(crate) record: AccessRecord,
-    pub(crate) observer: Arc<dyn Observer>,
-    pub(crate) clock: Arc<dyn crate::Clock>,
-    pub(crate) started: Duration,
+    record: AccessRecord,
+    shared: Arc<Shared>,
+    started: Duration,
     pub(crate) bytes: u64,
     pub(crate) complete: bool,
     pub(crate) failure: Option<String>,
 }
 
+impl Delivery {
+    pub(crate) fn new(record: AccessRecord, shared: Arc<Shared>, started: Duration) -> Self {
+        Self { record, shared, started, bytes: 0, complete: false, failure: None }
+    }
+}
+
 impl Drop for Delivery {
     fn drop(&mut self) {
         self.record.body_bytes = self.bytes;
-        self.record.time_taken = self.clock.monotonic().saturating_sub(self.started);
+        self.record.time_taken = self.shared.clock.monotonic().saturating_sub(self.started);
         self.record.complete = self.complete;
         self.record.failure = self.failure.take();
-        self.observer.request_done(&self.record);
+        self.shared.observer.request_done(&self.record);
     }
 }

@@ -1,14 +1,52 @@
 //! The cache: what is stored, who fills it, who waits.
+//!
+//! A [`Cache`] is a [`Storage`] and the fills under way. Whether something may be stored, and for how
+//! long it is fresh, is decided in `warmfront_core::caching`; this room only keeps and hands out.
+
+mod collapse;
+mod fill;
+mod key;
+mod memory;
+mod reader;
+mod storage;
+mod stored;
+
+use std::sync::Arc;
+
+pub(crate) use collapse::{Fills, Join, Permit};
+pub(crate) use fill::{Fill, FillHead, Outcome, Ticket};
+pub use key::CacheKey;
+pub use memory::MemoryStorage;
+pub(crate) use reader::{FillBody, StoredBody};
+pub use storage::{Storage, TooLarge, Usage, Writer};
+#[cfg(test)]
+pub(crate) use stored::tests_support;
+pub use stored::{Failure, StoredHead, StoredMeta, StoredResponse};
 
 /// Limits of the cache.
 #[derive(Debug, Clone, Copy)]
 pub struct CacheOptions {
-    /// Bytes of memory for stored responses, heads and index included.
+    /// Bytes of memory for stored responses, heads and index included. One object takes at most a
+    /// sixteenth of it, and fills under way hold at most a quarter of it beside; a response over
+    /// either limit is passed on without being stored.
     pub memory: u64,
 }
 
 impl Default for CacheOptions {
     fn default() -> Self {
         Self { memory: 256 << 20 }
+    }
+}
+
+/// Stored responses and the fills under way.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) fills: Arc<Fills>,
+}
+
+impl Cache {
+    pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
+        Self { storage, fills: Arc::new(Fills::default()) }
     }
 }

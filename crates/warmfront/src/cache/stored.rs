@@ -1,0 +1,201 @@
+//! A stored response: a compact head, its lifetime, and its body in pieces.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use warmfront_core::caching::Lifetime;
+
+/// What is known about a response when its head has come.
+#[derive(Debug, Clone)]
+pub struct StoredMeta {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers, without those that are made anew for each viewer.
+    pub head: StoredHead,
+    /// How long it is fresh, and how long it may answer stale.
+    pub lifetime: Lifetime,
+    /// When it was stored or last confirmed, on the monotonic clock.
+    pub stored_at: Duration,
+}
+
+/// A complete response in the cache.
+#[derive(Debug)]
+pub struct StoredResponse {
+    /// Status, headers and lifetime.
+    pub meta: StoredMeta,
+    /// Bytes of the body.
+    pub length: u64,
+    /// The body.
+    pub pieces: Arc<[Bytes]>,
+    /// After a failed revalidation: until then the origin is left alone and this copy answers.
+    pub spare_origin_until: Option<Duration>,
+    /// Set when this is not a response of the origin but the memory that it gave none.
+    pub failure: Option<Failure>,
+}
+
+/// The origin gave no response: every viewer gets a page of its own until the error has aged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    /// 502, 503 or 504.
+    pub status: u16,
+    /// The name in `x-edge-detailed-result-type`.
+    pub detailed_result: &'static str,
+}
+
+impl StoredResponse {
+    /// Remembers that the origin gave no response.
+    pub fn failed(failure: Failure, lifetime: Lifetime, now: Duration) -> Self {
+        let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::BAD_GATEWAY);
+        let head = StoredHead::new(&HeaderMap::new());
+        Self {
+            meta: StoredMeta { status, head, lifetime, stored_at: now },
+            length: 0,
+            pieces: Arc::new([]),
+            spare_origin_until: None,
+            failure: Some(failure),
+        }
+    }
+
+    /// Time since it was stored or confirmed.
+    pub fn resident(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.meta.stored_at)
+    }
+
+    /// The same body under a newer head, as after a 304 (RFC 9111 §4.3.4).
+    pub fn refreshed(&self, meta: StoredMeta) -> Self {
+        Self {
+            meta,
+            length: self.length,
+            pieces: self.pieces.clone(),
+            spare_origin_until: None,
+            failure: self.failure,
+        }
+    }
+
+    /// The same response, which answers for its failing origin until `until`.
+    pub fn sparing_origin_until(&self, until: Duration) -> Self {
+        Self {
+            meta: self.meta.clone(),
+            length: self.length,
+            pieces: self.pieces.clone(),
+            spare_origin_until: Some(until),
+            failure: self.failure,
+        }
+    }
+
+    /// Bytes of memory that it takes, its structures included.
+    pub fn weight(&self) -> u64 {
+        let pieces = self.pieces.len() * (size_of::<Bytes>() + 32);
+        self.length + (self.meta.head.weight() + pieces + size_of::<Self>()) as u64
+    }
+}
+
+/// Header fields in one block of their own.
+///
+/// Values that come from a connection are slices of its read buffer; keeping them would keep the
+/// whole buffer, so the bytes are copied once into a block of exactly their size.
+#[derive(Debug, Clone)]
+pub struct StoredHead {
+    block: Bytes,
+    fields: Box<[Field]>,
+}
+
+#[derive(Debug, Clone)]
+struct Field {
+    name: HeaderName,
+    start: u32,
+    end: u32,
+}
+
+/// Room for the fields that every reply gets: Age, Date, X-Cache, Via, X-Amz-Cf-Pop, X-Amz-Cf-Id.
+const FIELDS_ADDED_LATER: usize = 8;
+
+impl StoredHead {
+    /// A compact copy of `headers`.
+    pub fn new(headers: &HeaderMap) -> Self {
+        let mut block = BytesMut::with_capacity(headers.values().map(HeaderValue::len).sum());
+        let mut fields = Vec::with_capacity(headers.len());
+        for (name, value) in headers {
+            let start = block.len() as u32;
+            block.extend_from_slice(value.as_bytes());
+            fields.push(Field { name: name.clone(), start, end: block.len() as u32 });
+        }
+        Self { block: block.freeze(), fields: fields.into() }
+    }
+
+    /// The fields as a map with room for what a reply adds. Values share the block.
+    pub fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(self.fields.len() + FIELDS_ADDED_LATER);
+        for field in &self.fields {
+            let bytes = self.block.slice(field.start as usize..field.end as usize);
+            let value = HeaderValue::from_maybe_shared(bytes)
+                .expect("the bytes were copied from a header value");
+            headers.append(field.name.clone(), value);
+        }
+        headers
+    }
+
+    fn weight(&self) -> usize {
+        self.block.len() + self.fields.len() * size_of::<Field>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_head_gives_back_every_field_in_order() {
+        let mut headers = HeaderMap::new();
+        headers.append("set-cookie", HeaderValue::from_static("a=1"));
+        headers.append("set-cookie", HeaderValue::from_static("b=2"));
+        headers.append("x-empty", HeaderValue::from_static(""));
+        headers.append("x-latin", HeaderValue::from_bytes(b"caf\xe9").unwrap());
+        assert_eq!(StoredHead::new(&headers).headers(), headers);
+    }
+
+    #[test]
+    fn a_stored_head_does_not_keep_the_buffer_its_values_came_from() {
+        let buffer = Bytes::from(vec![b'x'; 64 << 10]);
+        let mut headers = HeaderMap::new();
+        headers.insert("x-slice", HeaderValue::from_maybe_shared(buffer.slice(..10)).unwrap());
+        let head = StoredHead::new(&headers);
+        drop(headers);
+        assert!(buffer.try_into_mut().is_ok(), "nobody else holds the buffer");
+        assert_eq!(head.headers()["x-slice"].len(), 10);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests_support {
+    use super::*;
+    use warmfront_core::caching::{TtlRule, TtlSource};
+
+    pub(crate) fn meta() -> StoredMeta {
+        let lifetime = Lifetime {
+            fresh_for: Duration::from_secs(60),
+            stale_while_revalidate: Duration::ZERO,
+            stale_if_error: Duration::ZERO,
+            initial_age: Duration::ZERO,
+            rule: TtlRule { source: TtlSource::DefaultTtl(Duration::from_secs(60)), limit: None },
+        };
+        StoredMeta {
+            status: StatusCode::OK,
+            head: StoredHead::new(&HeaderMap::new()),
+            lifetime,
+            stored_at: Duration::ZERO,
+        }
+    }
+
+    pub(crate) fn stored(pieces: &[&'static str]) -> StoredResponse {
+        StoredResponse {
+            meta: meta(),
+            length: pieces.iter().map(|piece| piece.len() as u64).sum(),
+            pieces: pieces.iter().map(|piece| Bytes::from_static(piece.as_bytes())).collect(),
+            spare_origin_until: None,
+            failure: None,
+        }
+    }
+}

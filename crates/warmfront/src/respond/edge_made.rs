@@ -1,0 +1,60 @@
+//! Replies that the edge makes itself: refusals, the redirect to https, and the page for a failed origin.
+
+use http::header::{CONNECTION, CONTENT_TYPE, LOCATION, SERVER};
+use http::{HeaderValue, Method, StatusCode};
+use warmfront_core::admission::Refusal;
+use warmfront_core::error_page::{error_page, redirect_page};
+
+use super::{Answer, result};
+use crate::body::Body;
+use crate::request::Reply;
+use crate::request_id::RequestId;
+
+/// The edge refuses the request (CloudFront guide: HTTP status codes of CloudFront itself).
+pub(crate) fn refused(refusal: &Refusal, method: &Method, id: &RequestId) -> Answer {
+    let mut reply = page(refusal.status(), refusal.reason(), method, id);
+    if refusal.closes_connection() {
+        reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Answer { reply, result: result::ERROR, detailed_result: refusal.detailed_result() }
+}
+
+/// The origin gave no response.
+pub(crate) fn failed(
+    status: u16,
+    detailed_result: &'static str,
+    method: &Method,
+    id: &RequestId,
+) -> Answer {
+    let reason = match status {
+        504 => "We can't connect to the server for this app or website at this time.",
+        503 => "The edge cannot carry this request at this time.",
+        400 => "Bad request.",
+        _ => "CloudFront wasn't able to connect to the origin.",
+    };
+    Answer { reply: page(status, reason, method, id), result: result::ERROR, detailed_result }
+}
+
+/// http became https. `location` is the viewer's URL with the other scheme.
+pub(crate) fn redirected_to_https(status: u16, location: HeaderValue, method: &Method) -> Answer {
+    let mut reply = html(status, redirect_page(status).to_owned(), method);
+    reply.headers_mut().insert(LOCATION, location);
+    Answer { reply, result: result::REDIRECT, detailed_result: result::REDIRECT }
+}
+
+fn page(status: u16, reason: &str, method: &Method, id: &RequestId) -> Reply {
+    html(status, error_page(status, reason, id.as_str()), method)
+}
+
+fn html(status: u16, page: String, method: &Method) -> Reply {
+    let length = page.len();
+    let mut reply =
+        Reply::new(if method == Method::HEAD { Body::empty() } else { Body::full(page) });
+    *reply.status_mut() =
+        StatusCode::from_u16(status).expect("the edge's own statuses are three digits");
+    let headers = reply.headers_mut();
+    headers.insert(SERVER, HeaderValue::from_static("CloudFront"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
+    reply
+}

@@ -1,0 +1,19 @@
+//! A response of the origin, passed on to one viewer without being stored.
+
+use warmfront_core::Behavior;
+use warmfront_core::caching::vary::viewer_vary;
+
+use super::{Answer, result, result_for};
+use crate::origin::OriginResponse;
+use crate::request::Reply;
+
+/// `response` has the headers of [`warmfront_core::http::storable_head`] taken off already.
+pub(crate) fn relayed(behavior: &Behavior, response: OriginResponse) -> Answer {
+    let OriginResponse { mut head, body } = response;
+    viewer_vary(behavior, &mut head.headers);
+    let (result, detailed_result) = result_for(head.status, result::MISS);
+    let mut reply = Reply::new(body);
+    *reply.status_mut() = head.status;
+    *reply.headers_mut() = head.headers;
+    Answer { reply, result, detailed_result }
+}

@@ -1,0 +1,159 @@
+//! A stored response, whole or in part, as the viewer asked for it; also one that is still being filled.
+
+use std::ops::Range;
+
+use http::header::{
+    AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, IF_MATCH,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, RANGE,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use warmfront_core::caching::freshness;
+use warmfront_core::caching::validation::{Precondition, evaluate};
+use warmfront_core::http::range::{RangeAnswer, resolve};
+
+use super::{Answer, failed, multipart, result, result_for};
+use crate::body::Body;
+use crate::cache::{FillBody, FillHead, StoredBody, StoredResponse, Ticket};
+use crate::exchange::Exchange;
+use crate::request::Reply;
+
+/// Answers from `stored`: conditions first, then ranges (RFC 9110 §13.2.2), then the whole.
+pub(crate) fn from_stored(
+    exchange: &Exchange,
+    request: &http::request::Parts,
+    stored: &StoredResponse,
+    result: &'static str,
+) -> Answer {
+    if let Some(failure) = &stored.failure {
+        return failed(failure.status, failure.detailed_result, &request.method, &exchange.id);
+    }
+    let meta = &stored.meta;
+    let mut headers = meta.head.headers();
+    let now = exchange.shared.clock.monotonic();
+    let age = freshness::age(&meta.lifetime, stored.resident(now));
+    headers.insert(AGE, HeaderValue::from(age));
+    let (result, detailed_result) = result_for(meta.status, result);
+    let reply = if is_conditional(&request.headers) {
+        match evaluate(&request.headers, &request.method, meta.status, &headers) {
+            Precondition::NotModified => not_modified(headers),
+            Precondition::Failed => precondition_failed(headers),
+            Precondition::Proceed => content(request, stored, headers),
+        }
+    } else {
+        content(request, stored, headers)
+    };
+    Answer { reply, result, detailed_result }
+}
+
+/// Streams a response while it is being filled. `age` for those who did not lead: to them it is a hit.
+pub(crate) fn from_fill(
+    request: &http::request::Parts,
+    head: &FillHead,
+    ticket: Ticket,
+    led: bool,
+) -> Answer {
+    let stored_head = if led { head.for_leader.as_ref() } else { None };
+    let mut headers = stored_head.unwrap_or(&head.meta.head).headers();
+    let age = head.meta.lifetime.initial_age.as_secs();
+    if !led || age > 0 {
+        headers.insert(AGE, HeaderValue::from(age));
+    }
+    if let Some(length) = head.length {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    let (result, detailed_result) =
+        result_for(head.meta.status, if led { result::MISS } else { result::HIT });
+    let reply = match evaluate(&request.headers, &request.method, head.meta.status, &headers) {
+        Precondition::NotModified if !led => not_modified(headers),
+        Precondition::Failed if !led => precondition_failed(headers),
+        _ => {
+            let body = if request.method == Method::HEAD {
+                Body::empty()
+            } else {
+                Body::stream(FillBody::new(ticket, head.length))
+            };
+            reply(head.meta.status, headers, body)
+        }
+    };
+    Answer { reply, result, detailed_result }
+}
+
+fn is_conditional(headers: &HeaderMap) -> bool {
+    [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_MATCH, IF_UNMODIFIED_SINCE]
+        .iter()
+        .any(|name| headers.contains_key(name))
+}
+
+/// The body as asked: all of it, one range, or several as `multipart/byteranges`.
+fn content(request: &http::request::Parts, stored: &StoredResponse, headers: HeaderMap) -> Reply {
+    let asks_for_range = stored.meta.status == StatusCode::OK
+        && request.method == Method::GET
+        && request.headers.contains_key(RANGE);
+    let answer = if asks_for_range {
+        resolve(&request.headers, &headers, stored.length)
+    } else {
+        RangeAnswer::Whole
+    };
+    match answer {
+        RangeAnswer::Whole => whole(request, stored, headers),
+        RangeAnswer::Part(range) => part(stored, headers, range),
+        RangeAnswer::Parts(ranges) => multipart::parts(stored, headers, ranges),
+        RangeAnswer::Unsatisfiable => unsatisfiable(stored, headers),
+    }
+}
+
+fn whole(request: &http::request::Parts, stored: &StoredResponse, mut headers: HeaderMap) -> Reply {
+    let bodyless = stored.meta.status == StatusCode::NO_CONTENT;
+    if !bodyless {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(stored.length));
+    }
+    let body = if request.method == Method::HEAD {
+        Body::empty()
+    } else if let [only] = &*stored.pieces {
+        Body::full(only.clone())
+    } else {
+        Body::stream(StoredBody::part(stored, 0..stored.length))
+    };
+    reply(stored.meta.status, headers, body)
+}
+
+fn part(stored: &StoredResponse, mut headers: HeaderMap, range: Range<u64>) -> Reply {
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
+    headers.insert(CONTENT_RANGE, multipart::content_range(&range, stored.length));
+    let body = Body::stream(StoredBody::part(stored, range));
+    reply(StatusCode::PARTIAL_CONTENT, headers, body)
+}
+
+/// RFC 9110 §15.5.17: the length tells the viewer what would have been possible.
+fn unsatisfiable(stored: &StoredResponse, mut headers: HeaderMap) -> Reply {
+    headers.remove(CONTENT_TYPE);
+    headers.remove(CONTENT_ENCODING);
+    let unsatisfied = format!("bytes */{}", stored.length);
+    headers.insert(
+        CONTENT_RANGE,
+        HeaderValue::try_from(unsatisfied).expect("digits are visible ASCII"),
+    );
+    reply(StatusCode::RANGE_NOT_SATISFIABLE, headers, Body::empty())
+}
+
+/// RFC 9110 §15.4.5: validators and caching headers stay, those that describe content go.
+fn not_modified(mut headers: HeaderMap) -> Reply {
+    for name in [CONTENT_LENGTH, CONTENT_TYPE, CONTENT_ENCODING, CONTENT_RANGE] {
+        headers.remove(name);
+    }
+    reply(StatusCode::NOT_MODIFIED, headers, Body::empty())
+}
+
+fn precondition_failed(mut headers: HeaderMap) -> Reply {
+    for name in [CONTENT_LENGTH, CONTENT_TYPE, CONTENT_ENCODING] {
+        headers.remove(name);
+    }
+    reply(StatusCode::PRECONDITION_FAILED, headers, Body::empty())
+}
+
+fn reply(status: StatusCode, headers: HeaderMap, body: Body) -> Reply {
+    let mut reply = Reply::new(body);
+    *reply.status_mut() = status;
+    *reply.headers_mut() = headers;
+    reply
+}
