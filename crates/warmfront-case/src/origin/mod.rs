@@ -1,0 +1,249 @@
+//! The scripted origin: a real TCP server on loopback that answers as the case says, and may break
+//! every rule of HTTP while it does.
+//!
+//! Requests are taken apart by hand (`wire`), the first fitting line of the script answers (here), and
+//! the answer is played octet by octet (`play`). A request that no line fits is a failure of the case.
+
+mod play;
+mod wire;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::compare;
+use crate::outcome::Failure;
+use crate::script::{Answer, Case, TargetMatch, Uses};
+use crate::stage::Stage;
+use wire::Received;
+
+/// One origin of a case. Dropping it closes its port and its connections.
+#[derive(Debug)]
+pub(crate) struct ScriptedOrigin {
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
+    script: Arc<Script>,
+    port: Port,
+}
+
+#[derive(Debug)]
+enum Port {
+    Accepts(JoinHandle<()>),
+    /// Bound and not listening: connections are refused and nobody else gets the port.
+    Refuses {
+        _reserved: TcpSocket,
+    },
+}
+
+/// What every connection of an origin shares.
+#[derive(Debug)]
+pub(crate) struct Script {
+    name: String,
+    case: Arc<Case>,
+    stage: Arc<Stage>,
+    entries: Mutex<Vec<Entry>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    answer: Arc<Answer>,
+    used: u64,
+}
+
+impl ScriptedOrigin {
+    /// Listens on a port the kernel chooses.
+    pub(crate) fn start(name: &str, case: Arc<Case>, stage: Arc<Stage>) -> std::io::Result<Self> {
+        let script =
+            Arc::new(Script { name: name.to_owned(), case, stage, entries: Mutex::default() });
+        let socket = reserve((Ipv4Addr::LOCALHOST, 0).into())?;
+        let address = socket.local_addr()?;
+        let port = Port::Accepts(accept(socket.listen(1024)?, script.clone()));
+        Ok(Self { name: name.to_owned(), address, script, port })
+    }
+
+    /// Adds an answer to the script.
+    pub(crate) fn add(&self, answer: Arc<Answer>) {
+        self.script.entries().push(Entry { answer, used: 0 });
+    }
+
+    /// Opens or closes the port; open connections are closed with it.
+    pub(crate) async fn listen(&mut self, accepts: bool) -> std::io::Result<()> {
+        match (&mut self.port, accepts) {
+            (Port::Accepts(listener), false) => {
+                listener.abort();
+                // Once the task is gone, so are the listener and its connections.
+                let _ = listener.await;
+                self.port = Port::Refuses { _reserved: reserve(self.address)? };
+            }
+            (Port::Refuses { .. }, true) => {
+                // Two sockets with SO_REUSEADDR may share the port as long as only one listens.
+                let listener = reserve(self.address)?.listen(1024)?;
+                self.port = Port::Accepts(accept(listener, self.script.clone()));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Answers that were never asked for, or not often enough.
+    pub(crate) fn left_over(&self) -> Vec<Failure> {
+        let entries = self.script.entries();
+        let missing = entries.iter().filter_map(|Entry { answer, used }| match answer.uses {
+            Uses::Times(times) if *used < times => Some((answer, *used, times)),
+            _ => None,
+        });
+        missing
+            .map(|(answer, used, times)| {
+                let asked = if times == 1 {
+                    "was never asked for this".to_owned()
+                } else {
+                    format!("was asked for this {used} of {times} times")
+                };
+                self.script.failure(answer.line, format!("origin {} {asked}", self.name))
+            })
+            .collect()
+    }
+}
+
+impl Drop for ScriptedOrigin {
+    fn drop(&mut self) {
+        if let Port::Accepts(listener) = &self.port {
+            listener.abort();
+        }
+    }
+}
+
+fn reserve(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+/// The task owns the connections: aborting it closes them.
+fn accept(listener: TcpListener, script: Arc<Script>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => {
+                    let Ok((stream, _)) = accepted else { continue };
+                    connections.spawn(serve(stream, script.clone()));
+                }
+                Some(_) = connections.join_next() => {}
+            }
+        }
+    })
+}
+
+/// One connection, request by request.
+async fn serve(stream: TcpStream, script: Arc<Script>) {
+    let mut stream = wire::Incoming::new(stream);
+    loop {
+        let received = match stream.request().await {
+            Ok(Some(received)) => received,
+            Ok(None) => return,
+            Err(problem) => {
+                // A proxy that breaks off is the case's own doing; one that sends nonsense is not.
+                if let Some(problem) = problem {
+                    script.complain(0, format!("origin {}: {problem}", script.name), Vec::new());
+                }
+                return;
+            }
+        };
+        let answer = script.answer_for(&received);
+        let goes_on = match &answer {
+            Some(answer) => play::answer(stream.stream(), answer, &received, &script).await,
+            None => play::unscripted(stream.stream(), &received).await,
+        };
+        if !goes_on {
+            return;
+        }
+    }
+}
+
+impl Script {
+    fn entries(&self) -> std::sync::MutexGuard<'_, Vec<Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the request, and finds its answer: the first line that fits and is not used up, then the
+    /// last `always`. What the request must carry is checked, and missed with a complaint.
+    fn answer_for(&self, received: &Received) -> Option<Arc<Answer>> {
+        let answer = {
+            let mut entries = self.entries();
+            let fits = |entry: &&mut Entry| {
+                let Answer { method, target, .. } = &*entry.answer;
+                method.as_ref().is_none_or(|method| *method == received.method)
+                    && match target {
+                        TargetMatch::Any => true,
+                        TargetMatch::Exactly(path) => *path == received.target,
+                        TargetMatch::Matches(regex) => regex.is_match(&received.target),
+                    }
+            };
+            let scripted = entries.iter_mut().filter(fits).find(|entry| match entry.answer.uses {
+                Uses::Times(times) => entry.used < times,
+                Uses::Always => false,
+            });
+            let entry = match scripted {
+                Some(entry) => Some(entry),
+                None => {
+                    let is_always = |entry: &&mut Entry| entry.answer.uses == Uses::Always;
+                    entries.iter_mut().filter(fits).rfind(is_always)
+                }
+            };
+            entry.map(|entry| {
+                entry.used += 1;
+                entry.answer.clone()
+            })
+        };
+        let request = format!("{} {}", received.method, received.target);
+        let now = self.stage.tell(|world| {
+            world.origins.entry(self.name.clone()).or_default().requests.push(request.clone());
+            world.now
+        });
+        let Some(answer) = answer else {
+            let open: Vec<String> = self
+                .entries()
+                .iter()
+                .filter(|entry| entry.answer.uses != Uses::Times(entry.used))
+                .map(|entry| format!("line {} would still answer", entry.answer.line))
+                .collect();
+            let problem =
+                format!("origin {} got {request}, which no line of the case answers", self.name);
+            self.complain(0, problem, received.shown().chain(open).collect());
+            return None;
+        };
+        let mut mismatches = compare::headers(&answer.headers, &received.headers, now);
+        if let Some(body) = &answer.body {
+            mismatches.extend(compare::body(body, &received.body, false, now));
+        }
+        if !mismatches.is_empty() {
+            let problem = format!("origin {} got a request that is not as written", self.name);
+            let mut failure = self.failure(answer.line, problem);
+            failure.mismatches = mismatches;
+            failure.context = received.shown().collect();
+            self.stage.tell(|world| world.complaints.push(failure));
+        }
+        Some(answer)
+    }
+
+    fn complain(&self, line: usize, problem: String, context: Vec<String>) {
+        let mut failure = self.failure(line, problem);
+        failure.context = context;
+        self.stage.tell(|world| world.complaints.push(failure));
+    }
+
+    /// Line 0 stands for the step under way; the runner knows which that is.
+    fn failure(&self, line: usize, problem: String) -> Failure {
+        Failure {
+            line,
+            excerpt: self.case.excerpt(line),
+            problem,
+            mismatches: Vec::new(),
+            context: Vec::new(),
+        }
+    }
+}
