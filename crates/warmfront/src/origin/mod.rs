@@ -1,7 +1,24 @@
 //! The way to an origin: a request goes in, the head of its response comes out, the body streams.
 //!
-//! [`Connector`] is the seam; [`Origins`] is the real one and chooses by [`Target`]. What is sent and
+//! [`Connector`] is the seam; [`Origins`] is the real one and chooses by
+//! [`Target`](warmfront_core::origin::Target). What is sent and
 //! what may be stored is decided elsewhere: this room only carries, within the origin's time limits.
+
+mod attempts;
+mod connect;
+mod connector;
+mod content_type;
+mod directory;
+mod file_body;
+mod link;
+mod outgoing;
+mod pool;
+mod response;
+#[cfg(test)]
+mod tests;
+#[cfg(feature = "tls")]
+mod tls;
+mod wire;
 
 use std::fmt;
 use std::future::Future;
@@ -11,6 +28,11 @@ use warmfront_core::Origin;
 use warmfront_core::origin::Scheme;
 
 use crate::body::Body;
+
+pub use connector::{LocalApis, Origins, OriginsOptions};
+pub use pool::PoolLimits;
+#[cfg(feature = "tls")]
+pub use tls::{RootsError, Trust};
 
 /// A boxed future, as the seams return it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
