@@ -16,6 +16,7 @@ Resources:
     Properties:
       DistributionConfig:
         Enabled: true
+        HttpVersion: http2
         Origins:{items}
 {behaviors}        DefaultCacheBehavior:
           TargetOriginId: {origins[0]}
@@ -29,7 +30,7 @@ def behavior(path_pattern, origin):
     return f"""          - PathPattern: "{path_pattern}"
             TargetOriginId: {origin}
             ViewerProtocolPolicy: allow-all
-            CachePolicyId: 4135ea2d-6df8-44a3-9df3-5be84bd0cad4
+            CachePolicyId: 4135ea2d-6df8-44a3-9df3-4b5a84be39ad
 """
 
 
@@ -87,5 +88,5 @@ resources:
             TargetOriginId: api
             ViewerProtocolPolicy: https-only
             AllowedMethods: [GET, HEAD]
-            CachePolicyId: 4135ea2d-6df8-44a3-9df3-5be84bd0cad4
+            CachePolicyId: 4135ea2d-6df8-44a3-9df3-4b5a84be39ad
 """

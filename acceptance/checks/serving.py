@@ -29,7 +29,9 @@ def drain(context):
     """SIGTERM: what is under way is finished, idle connections close, nothing new is accepted, exit code 0."""
     body, begun, release = b"x" * 100_000, threading.Event(), threading.Event()
 
-    def slow(_, connection):
+    def slow(request, connection):
+        if request.path == "/quick":
+            return respond(connection, b"quick")
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:50_000])
         begun.set()
         release.wait(20)
@@ -48,6 +50,12 @@ def drain(context):
         expect(begun.wait(10), "the origin was not asked")
         time.sleep(0.3)
         with socket.create_connection(("127.0.0.1", program.http_port), timeout=10) as idle:
+            idle.sendall(b"GET /quick HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answer = b""
+            while not answer.endswith(b"quick"):
+                more = idle.recv(65536)
+                expect(more, f"the keep-alive connection ended after {answer!r}")
+                answer += more
             program.signal(signal.SIGTERM)
             end = time.monotonic() + 5
             while time.monotonic() < end:
@@ -70,6 +78,33 @@ def drain(context):
     return "2 requests finished whole, port closed, exit code 0"
 
 
+def access_log(context):
+    """One line per request, whatever its end; a whole answer is not called broken, a cut one is."""
+    def answer(request, connection):
+        if request.path.startswith("/cut"):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonly this")
+            return False
+        return respond(connection, b"logged")
+
+    source = context.file("log.yml", distribution(["web"]))
+    asked = [("/one", "--http1.1"), ("/one", "--http2"), ("/two", "--http2"), ("/cut", "--http1.1"), ("/none", "--head")]
+    with Origin(answer) as origin, context.program(source, "--origin", f"web={origin.url}") as program:
+        for path, how in asked:
+            curl(program, program.https + path, how)
+        refused = curl(program, program.http + "/refused", "--data", "x=1")
+        expect(refused.status == 403, f"POST: {refused}")
+        end, lines = time.monotonic() + 5, []
+        while len(lines) < len(asked) + 1 and time.monotonic() < end:
+            time.sleep(0.05)
+            lines = [line for line in program.said().splitlines() if f":{program.https_port}/" in line
+                     or f":{program.http_port}/" in line if line[:2] == "20"]
+        shown = "\n    ".join(lines)
+        expect(len(lines) == len(asked) + 1, f"{len(lines)} lines for {len(asked) + 1} requests:\n    {shown}")
+        for line in lines:
+            expect(("broken" in line) == ("/cut" in line), f"whole or broken? {line}")
+    return f"{len(asked) + 1} requests, {len(lines)} lines, the cut one is called broken"
+
+
 def busy_port(context):
     """A busy port is refused by name with exit code 3, and the first listener keeps it."""
     source = context.file("busy.yml", distribution(["web"]))
@@ -84,4 +119,4 @@ def busy_port(context):
     return "exit code 3, the port is named"
 
 
-CHECKS = [("HTTP/2", http2), ("drain", drain), ("busy port", busy_port)]
+CHECKS = [("HTTP/2", http2), ("drain", drain), ("access log", access_log), ("busy port", busy_port)]
