@@ -96,7 +96,7 @@ impl Generated {
                 Version::HTTP_3 => "3.0",
                 _ => "1.1",
             }),
-            // CloudFront guide: address and port with a colon between, IPv6 without brackets.
+            // CloudFront guide: address, colon, port; brackets are not mentioned for IPv6.
             Generated::Address => {
                 let viewer = viewer?;
                 let text = format!("{}:{}", viewer.ip().to_canonical(), viewer.port());
@@ -154,3 +154,79 @@ const TELEVISIONS: &[&str] = &[
 const TABLETS: &[&str] = &["ipad", "tablet", "kindle", "playbook", "silk/"];
 const PHONES: &[&str] =
     &["mobile", "iphone", "ipod", "windows phone", "blackberry", "opera mini", "iemobile"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    /// Which of the six are true: `a`ndroid, `d`esktop, `i`OS, `m`obile, t`v`, `t`ablet.
+    #[track_caller]
+    fn check(agent: &str, expected: &str) {
+        let devices = [
+            ('a', Device::Android),
+            ('d', Device::Desktop),
+            ('i', Device::Ios),
+            ('m', Device::Mobile),
+            ('v', Device::SmartTv),
+            ('t', Device::Tablet),
+        ];
+        let is = devices.iter().filter(|(_, device)| device.is(agent.as_bytes()));
+        assert_eq!(is.map(|(letter, _)| letter).collect::<String>(), expected, "{agent}");
+    }
+
+    #[test]
+    fn devices_are_told_by_their_own_words() {
+        check("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36", "d");
+        check("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Mobile/15E148", "im");
+        check("Mozilla/5.0 (iPad; CPU OS 18_1 like Mac OS X) Mobile/15E148 Safari/604.1", "it");
+        check("Mozilla/5.0 (Linux; Android 16; Pixel 9) Chrome/140.0 Mobile Safari/537.36", "am");
+        check("Mozilla/5.0 (Linux; Android 15; SM-X710) Chrome/140.0 Safari/537.36", "at");
+        check("Mozilla/5.0 (Web0S; Linux/SmartTV) AppleWebKit/537.36", "v");
+        check("Mozilla/5.0 (Linux; Android 9; AFTMM) AppleWebKit/537.36", "av");
+        check("Mozilla/5.0 (Windows Phone 10.0; Android 6.0.1) Mobile", "am");
+        check("curl/8.14.1", "d");
+        check("", "d");
+    }
+
+    #[track_caller]
+    fn value(name: &str, view: &RequestView<'_>) -> Option<String> {
+        let generated = Generated::named(&HeaderName::try_from(name).unwrap())?;
+        let viewer = "[2001:db8::1]:50000".parse().unwrap();
+        let value = generated.value(view, Some(viewer))?;
+        Some(value.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn what_the_connection_tells() {
+        let headers = fixture::headers(&["host: a", "accept: */*", "accept: text/html"]);
+        let view = RequestView {
+            method: &::http::Method::GET,
+            scheme: Scheme::Https,
+            version: Version::HTTP_2,
+            host: "a",
+            path: "/",
+            query: None,
+            headers: &headers,
+        };
+        for (name, expected) in [
+            ("CloudFront-Forwarded-Proto", Some("https")),
+            ("CloudFront-Viewer-Http-Version", Some("2.0")),
+            ("CloudFront-Viewer-Address", Some("2001:db8::1:50000")),
+            ("CloudFront-Viewer-Header-Count", Some("3")),
+            ("CloudFront-Is-Desktop-Viewer", Some("true")),
+            ("CloudFront-Viewer-Country", None),
+            ("CloudFront-Viewer-Header-Order", None),
+            ("X-Viewer-Address", None),
+            ("CloudFront-Own", None),
+        ] {
+            assert_eq!(value(name, &view).as_deref(), expected, "{name}");
+        }
+        let is_absent =
+            |name| Generated::named(&HeaderName::from_static(name)).map(Generated::is_absent);
+        assert_eq!(is_absent("cloudfront-viewer-country"), Some(true));
+        assert_eq!(is_absent("cloudfront-error-uri"), Some(true));
+        assert_eq!(is_absent("cloudfront-viewer-address"), Some(false));
+        assert_eq!(is_absent("cloudfront-own"), None);
+    }
+}

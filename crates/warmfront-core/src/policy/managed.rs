@@ -361,3 +361,68 @@ const RESPONSE_HEADERS_POLICIES: [(&str, &str); 5] = [
     ),
     ("67f7725c-6f97-4210-82d7-5512b31e9d03", "Managed-SecurityHeadersPolicy"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_policy_is_found_by_id_and_by_name_with_and_without_prefix() {
+        for (id, name) in cache_policy_names() {
+            let short = name.strip_prefix(PREFIX).unwrap_or(name);
+            for wanted in [id, &id.to_uppercase(), name, short, &format!("{PREFIX}{short}")] {
+                assert_eq!(cache_policy(wanted).unwrap().name, name, "{wanted}");
+            }
+        }
+        for (id, name) in origin_request_policy_names() {
+            let short = name.strip_prefix(PREFIX).unwrap();
+            for wanted in [id, name, short] {
+                assert_eq!(origin_request_policy(wanted).unwrap().name, name, "{wanted}");
+            }
+        }
+        for (id, name) in RESPONSE_HEADERS_POLICIES {
+            let short = name.strip_prefix(PREFIX).unwrap();
+            for wanted in [id, name, short] {
+                assert_eq!(response_headers_policy_name(wanted), Some(name), "{wanted}");
+            }
+        }
+        for unknown in ["", "Managed-", "cachingoptimized", "658327ea", "AllViewer "] {
+            assert!(cache_policy(unknown).is_none(), "{unknown}");
+            assert!(origin_request_policy(unknown).is_none(), "{unknown}");
+            assert!(response_headers_policy_name(unknown).is_none(), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn ids_and_names_are_distinct_and_ids_are_uuids() {
+        let both = cache_policy_names().chain(origin_request_policy_names());
+        let rows: Vec<_> = both.chain(RESPONSE_HEADERS_POLICIES).collect();
+        for (id, _) in &rows {
+            let groups: Vec<_> = id.split('-').map(str::len).collect();
+            assert_eq!(groups, [8, 4, 4, 4, 12], "{id}");
+        }
+        let distinct: HashSet<_> = rows.iter().flat_map(|(id, name)| [id, name]).collect();
+        assert_eq!(distinct.len(), 2 * (11 + 8 + 5));
+    }
+
+    #[test]
+    fn the_well_known_ones_say_what_the_guide_says() {
+        let optimized = cache_policy("CachingOptimized").unwrap();
+        assert_eq!(optimized.ttl, TtlBounds::new(1, 86_400, 31_536_000).unwrap());
+        assert!(optimized.gzip && optimized.brotli && optimized.headers.is_empty());
+        assert!(cache_policy("CachingDisabled").unwrap().ttl.disable_caching());
+        let all_but_host = origin_request_policy("AllViewerExceptHostHeader").unwrap();
+        assert!(!all_but_host.headers.contains(&::http::header::HOST));
+        assert!(all_but_host.headers.contains(&::http::header::ACCEPT));
+        assert!(withholds_response_parameters(&all_but_host.name));
+        assert!(
+            !withholds_response_parameters("AllViewer"),
+            "a policy of one's own may have that name"
+        );
+        for name in WITHHOLDING {
+            assert_eq!(origin_request_policy(name).unwrap().query_strings, Selection::All);
+        }
+    }
+}
