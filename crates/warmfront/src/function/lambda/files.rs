@@ -1,0 +1,122 @@
+//! The files workers need besides the function's own: the bootstrap, and task roots of inline code.
+//!
+//! All lie in a directory that only its owner may enter. Names carry a hash of the content, so that
+//! writing again changes nothing and two versions stand side by side.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use warmfront_core::function::Code;
+
+const BOOTSTRAP: &str = include_str!("bootstrap.js");
+
+/// The directory, prepared.
+#[derive(Debug)]
+pub(crate) struct Files {
+    directory: PathBuf,
+    /// What `node` runs.
+    pub(crate) bootstrap: PathBuf,
+}
+
+impl Files {
+    /// Makes `directory`, with its parents, and writes the bootstrap.
+    pub(crate) fn prepare(directory: &Path) -> io::Result<Self> {
+        let named = |error: io::Error| {
+            let what =
+                format!("the directory for function workers, {}: {error}", directory.display());
+            io::Error::new(error.kind(), what)
+        };
+        private_directory(directory).map_err(named)?;
+        let directory = fs::canonicalize(directory).map_err(named)?;
+        let bootstrap = directory.join(format!("bootstrap-{}.cjs", hash(BOOTSTRAP)));
+        write_once(&bootstrap, BOOTSTRAP).map_err(named)?;
+        Ok(Self { directory, bootstrap })
+    }
+
+    /// The task root of a function: its directory, or one made for its inline code.
+    pub(crate) fn task_root(&self, code: &Code) -> io::Result<PathBuf> {
+        match code {
+            Code::Directory(directory) => {
+                let root = fs::canonicalize(directory);
+                match root {
+                    Ok(root) if root.is_dir() => Ok(root),
+                    Ok(root) => Err(io::Error::other(format!(
+                        "the code must be a directory, and {} is a file",
+                        root.display()
+                    ))),
+                    Err(error) => Err(io::Error::new(
+                        error.kind(),
+                        format!("the code directory {}: {error}", directory.display()),
+                    )),
+                }
+            }
+            Code::Inline(text) => {
+                let root = self.directory.join(format!("inline-{}", hash(text)));
+                private_directory(&root)?;
+                // Ends Node's search for the nearest package.json: the project around the state directory
+                // must not decide whether index.js is an ES module.
+                write_once(&root.join("package.json"), "{}\n")?;
+                write_once(&root.join("index.js"), text)?;
+                Ok(root)
+            }
+        }
+    }
+}
+
+fn private_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Writes beside and renames, so that nobody ever reads half a file.
+fn write_once(path: &Path, text: &str) -> io::Result<()> {
+    if fs::read(path).is_ok_and(|there| there == text.as_bytes()) {
+        return Ok(());
+    }
+    let beside = path.with_extension(format!("{:016x}.tmp", fastrand::u64(..)));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+fn hash(text: &str) -> String {
+    Sha256::digest(text)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn files_are_private_and_writing_them_again_changes_nothing() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("state/functions");
+        let files = Files::prepare(&directory).unwrap();
+        let mode = fs::metadata(&directory).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        let before = fs::metadata(&files.bootstrap).unwrap().modified().unwrap();
+        let again = Files::prepare(&directory).unwrap();
+        assert_eq!(again.bootstrap, files.bootstrap);
+        assert_eq!(fs::metadata(&files.bootstrap).unwrap().modified().unwrap(), before);
+
+        let root = files.task_root(&Code::Inline("exports.a = 1".into())).unwrap();
+        let other = files.task_root(&Code::Inline("exports.a = 2".into())).unwrap();
+        assert_ne!(root, other);
+        assert_eq!(fs::read_to_string(root.join("index.js")).unwrap(), "exports.a = 1");
+    }
+
+    #[test]
+    fn a_code_directory_that_is_not_there_is_named() {
+        let parent = tempfile::tempdir().unwrap();
+        let files = Files::prepare(parent.path()).unwrap();
+        let said =
+            files.task_root(&Code::Directory("/no/such/code".into())).unwrap_err().to_string();
+        assert!(said.contains("the code directory /no/such/code"), "{said}");
+    }
+}
