@@ -25,7 +25,21 @@ pub fn strip(headers: &mut HeaderMap) {
 
 /// Whether `name` would be stripped from `headers`. Allocates nothing.
 pub fn is_hop_by_hop(headers: &HeaderMap, name: &HeaderName) -> bool {
-    FIXED.contains(name) || is_listed(headers, name)
+    is_fixed(name) || is_listed(headers, name)
+}
+
+/// Whether this field belongs to a connection whatever Connection says.
+pub(crate) fn is_fixed(name: &HeaderName) -> bool {
+    FIXED.contains(name)
+}
+
+/// Takes off `target` what the Connection of `source` names; work linear in both.
+pub(crate) fn remove_listed(source: &HeaderMap, target: &mut HeaderMap) {
+    for name in listed(source).filter_map(|name| std::str::from_utf8(name).ok()) {
+        if !KEPT.iter().any(|kept| kept.as_str().eq_ignore_ascii_case(name)) {
+            target.remove(name);
+        }
+    }
 }
 
 /// Whether Connection names this field, and is heard.
@@ -44,8 +58,10 @@ fn listed(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
 }
 
 fn is_kept(name: &HeaderName) -> bool {
-    [header::HOST, header::CONTENT_LENGTH].contains(name)
+    KEPT.contains(name)
 }
+
+const KEPT: [HeaderName; 2] = [header::HOST, header::CONTENT_LENGTH];
 
 const FIXED: [HeaderName; 9] = [
     header::CONNECTION,
@@ -71,8 +87,12 @@ mod tests {
             let survives = fixture::headers(after).contains_key(name);
             assert_eq!(is_hop_by_hop(&headers, name), !survives, "{name}");
         }
+        let mut copy = headers.clone();
+        FIXED.iter().for_each(|name| drop(copy.remove(name)));
+        remove_listed(&headers, &mut copy);
         strip(&mut headers);
         assert_eq!(headers, fixture::headers(after));
+        assert_eq!(copy, headers);
     }
 
     #[test]

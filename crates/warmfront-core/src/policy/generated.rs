@@ -114,11 +114,11 @@ impl Device {
     fn is(self, agent: &[u8]) -> bool {
         // A longer one says nothing more, and looking at all of it would be a viewer's to decide.
         let agent = &agent[..agent.len().min(1024)];
-        let says = |word: &&str| {
+        let says = |word: &&str| -> bool {
             let word = word.as_bytes();
             agent.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
         };
-        let says_any = |words: &[&str]| words.iter().any(|word| says(word));
+        let says_any = |words: &[&str]| words.iter().any(says);
         let is_tv = || says_any(TELEVISIONS);
         let is_tablet =
             || !is_tv() && (says_any(TABLETS) || (says(&"android") && !says(&"mobile")));
