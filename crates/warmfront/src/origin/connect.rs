@@ -187,7 +187,56 @@ fn is_public_enough(ip: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
+    use tokio::net::{TcpListener, TcpSocket};
+
     use super::*;
+    use crate::clock::VirtualClock;
+
+    fn dialer(clock: &VirtualClock) -> Dialer {
+        Dialer {
+            clock: Arc::new(clock.clone()),
+            #[cfg(feature = "tls")]
+            trust: Trust::default(),
+        }
+    }
+
+    /// An address that drops every further connection request: its queue of one is full.
+    async fn silent() -> (TcpListener, TcpStream, SocketAddr) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let waiting = TcpStream::connect(address).await.unwrap();
+        (listener, waiting, address)
+    }
+
+    #[tokio::test]
+    async fn every_address_is_tried_until_one_answers() {
+        let clock = VirtualClock::starting_at(SystemTime::UNIX_EPOCH);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let live = listener.local_addr().unwrap();
+        let refused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let (_listener, _waiting, silent) = silent().await;
+        for addresses in [vec![live], vec![refused, live], vec![silent, live, refused]] {
+            let dialer = dialer(&clock);
+            let turning = async {
+                loop {
+                    tokio::task::yield_now().await;
+                    clock.advance(ADDRESS_HEAD_START);
+                }
+            };
+            tokio::select! {
+                stream = dialer.first_to_answer(&addresses) => {
+                    assert_eq!(stream.unwrap().peer_addr().unwrap(), live, "{addresses:?}");
+                }
+                () = turning => {}
+            }
+        }
+        let error = dialer(&clock).first_to_answer(&[refused, refused]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    }
 
     #[test]
     fn names_never_lead_to_metadata_services() {

@@ -75,8 +75,9 @@ impl Link {
     /// Closes the connection when `deadline` passes; `None` takes the last deadline back.
     pub(super) fn must_happen_by(&self, deadline: Option<Duration>) {
         let deadline = deadline.map_or(NEVER, nanos);
-        self.deadline.store(deadline, Ordering::Release);
-        if deadline < self.armed.load(Ordering::Acquire) {
+        // SeqCst here and in the driver: either we see its timer, or it sees our deadline.
+        self.deadline.store(deadline, Ordering::SeqCst);
+        if deadline < self.armed.load(Ordering::SeqCst) {
             self.driver.wake();
         }
     }
@@ -143,9 +144,9 @@ impl Future for Driver {
             return Poll::Ready(());
         }
         loop {
-            let deadline = link.deadline.load(Ordering::Acquire);
+            let deadline = link.deadline.load(Ordering::SeqCst);
             if let Some(timer) = &mut driver.timer {
-                let nearer = deadline < link.armed.load(Ordering::Acquire);
+                let nearer = deadline < link.armed.load(Ordering::Relaxed);
                 if !nearer && timer.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
                 }
@@ -164,8 +165,9 @@ impl Future for Driver {
                 return Poll::Ready(());
             }
             let wait = Duration::from_nanos(deadline - nanos(now)).min(driver.tick);
-            link.armed.store(nanos(now + wait), Ordering::Release);
+            link.armed.store(nanos(now + wait), Ordering::SeqCst);
             driver.timer = Some(driver.clock.sleep(wait));
+            // The loop looks at the deadline again and then polls the timer for the first time.
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A [`Lease`] is a connection in use: released it is kept for the next request, dropped it is closed.
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -39,9 +39,9 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct Hosts {
-    by_key: HashMap<String, Arc<Host>>,
+    by_key: HashMap<Vec<u8>, Arc<Host>>,
     /// The key being looked up, so that a look-up allocates nothing.
-    key: String,
+    key: Vec<u8>,
 }
 
 /// The idle connections to one place.
@@ -77,8 +77,13 @@ impl Pool {
         let Hosts { by_key, key } = &mut *hosts;
         key.clear();
         let name = if scheme == Scheme::Https { name } else { "" };
-        let _ = write!(key, "{} {host} {port} {name}", scheme.as_str());
-        if let Some(host) = by_key.get(key.as_str()) {
+        // Fixed length first, and a length before the first text: no two places share a key.
+        key.push(u8::from(scheme == Scheme::Https));
+        key.extend_from_slice(&port.to_be_bytes());
+        key.extend_from_slice(&host.len().to_be_bytes());
+        key.extend_from_slice(host.as_bytes());
+        key.extend_from_slice(name.as_bytes());
+        if let Some(host) = by_key.get(key.as_slice()) {
             return host.clone();
         }
         if by_key.len() >= self.limits.hosts {
