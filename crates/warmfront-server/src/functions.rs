@@ -1,28 +1,149 @@
 //! The source's own Lambda functions, as the engine's local HTTP APIs.
+//!
+//! Holds the host that runs them for as long as the program serves, and follows reloads: an unchanged
+//! function keeps its workers, a changed one gets new ones, a removed one is let go.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use warmfront::Clock;
-use warmfront::origin::LocalApis;
+use arc_swap::ArcSwap;
+use warmfront::function::{FunctionLog, HostOptions, LambdaHost, NodeRuntime, call_http_api};
+use warmfront::origin::{BoxFuture, LocalApis, OriginRequest, OriginResponse};
+use warmfront::{Clock, OriginError};
 use warmfront_core::Stack;
+use warmfront_core::function::{Function, Runtime};
 
-use crate::observe::Sink;
+/// Takes what functions print.
+pub(crate) type FunctionLogs = Arc<dyn Fn(FunctionLog) + Send + Sync>;
 
-#[derive(Debug)]
-pub(crate) struct LocalFunctions;
+/// The functions of the source that is being served. Clones are the same functions.
+#[derive(Debug, Clone)]
+pub(crate) struct LocalFunctions {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    directory: PathBuf,
+    clock: Arc<dyn Clock>,
+    logs: FunctionLogs,
+    serving: ArcSwap<Stack>,
+    /// Started with the first source that has functions.
+    host: Mutex<Option<Result<LambdaHost, String>>>,
+}
 
 impl LocalFunctions {
-    pub(crate) fn start(_stack: &Arc<Stack>, _clock: Arc<dyn Clock>, _notes: Sink) -> Self {
-        Self
+    /// Starts workers for the functions that `stack`'s APIs call. `directory` takes the host's files.
+    pub(crate) fn start(
+        stack: Arc<Stack>,
+        directory: PathBuf,
+        clock: Arc<dyn Clock>,
+        logs: FunctionLogs,
+    ) -> Self {
+        let serving = ArcSwap::new(stack.clone());
+        let shared = Shared { directory, clock, logs, serving, host: Mutex::new(None) };
+        let functions = Self { shared: Arc::new(shared) };
+        functions.prewarm(&stack);
+        functions
     }
-    pub(crate) fn apis(&self) -> Option<Arc<dyn LocalApis>> {
-        None
+
+    /// What answers requests for [`warmfront_core::origin::Target::HttpApi`].
+    pub(crate) fn apis(&self) -> Arc<dyn LocalApis> {
+        self.shared.clone()
     }
+
+    /// What runs the functions of the source, or why nothing can; `None` when none of them is called.
     pub(crate) fn runtime(&self) -> Option<Result<String, String>> {
-        None
+        let stack = self.shared.serving.load();
+        called(&stack).find(|function| matches!(function.runtime, Runtime::Node(_)))?;
+        Some(match (NodeRuntime::find(), self.shared.host(&stack)) {
+            (Ok(node), Ok(_)) => Ok(format!("Node.js {} ({})", node.version, node.path.display())),
+            (Err(reason), _) => Err(reason.to_string()),
+            (_, Err(reason)) => Err(reason),
+        })
     }
-    pub(crate) fn swap(&self, _stack: &Arc<Stack>) -> Result<(), String> {
-        Ok(())
+
+    /// Runs the functions of `stack` from now on. Invocations under way finish on the old code.
+    pub(crate) fn swap(&self, stack: Arc<Stack>) {
+        let old = self.shared.serving.swap(stack.clone());
+        self.prewarm(&stack);
+        if let Some(Ok(host)) = &*self.shared.lock() {
+            let kept: Vec<&str> =
+                called(&stack).map(|function| function.logical_id.as_str()).collect();
+            for function in called(&old).filter(|old| !kept.contains(&old.logical_id.as_str())) {
+                host.retire(function);
+            }
+        }
     }
-    pub(crate) async fn stop(&self) {}
+
+    /// Ends all workers at once, and waits until they are gone.
+    pub(crate) fn stop(&self) {
+        let host = self.shared.lock().take();
+        if let Some(Ok(host)) = host {
+            host.shutdown();
+        }
+    }
+
+    fn prewarm(&self, stack: &Stack) {
+        for function in called(stack) {
+            if let Ok(host) = self.shared.host(stack) {
+                host.prewarm(function);
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// The host, started when it is first needed.
+    fn host(&self, stack: &Stack) -> Result<LambdaHost, String> {
+        let start = || {
+            let mut options = HostOptions::in_directory(&self.directory);
+            options.region.clone_from(&stack.region);
+            options.account.clone_from(&stack.account);
+            options.log = self.logs.clone();
+            LambdaHost::start(options)
+                .map_err(|error| format!("{} cannot be used: {error}", self.directory.display()))
+        };
+        self.lock().get_or_insert_with(start).clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Result<LambdaHost, String>>> {
+        self.host.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalFunctions").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
+impl LocalApis for Shared {
+    fn call<'a>(
+        &'a self,
+        api: usize,
+        request: OriginRequest,
+    ) -> BoxFuture<'a, Result<OriginResponse, OriginError>> {
+        Box::pin(async move {
+            let stack = self.serving.load_full();
+            let unavailable =
+                |origin: String, reason: String| OriginError::Unavailable { origin, reason };
+            let Some(http_api) = stack.http_apis.get(api) else {
+                let reason = "a reload has just removed this HTTP API".to_owned();
+                return Err(unavailable(format!("HTTP API {api}"), reason));
+            };
+            let host = self
+                .host(&stack)
+                .map_err(|reason| unavailable(http_api.logical_id.clone(), reason))?;
+            call_http_api(&host, http_api, &stack.functions, request, &*self.clock).await
+        })
+    }
+}
+
+/// The functions that an API of the stack calls, each once.
+fn called(stack: &Stack) -> impl Iterator<Item = &Arc<Function>> {
+    let routes = stack.http_apis.iter().flat_map(|api| &api.routes);
+    let mut indices: Vec<usize> = routes.map(|route| route.function).collect();
+    indices.sort_unstable();
+    indices.dedup();
+    indices.into_iter().filter_map(|index| stack.functions.get(index))
 }

@@ -26,7 +26,7 @@ use crate::listener::pulse::Limits;
 use crate::listener::tcp::{self, Port};
 use crate::listener::tls::Tls;
 use crate::listener::workers::{Common, DRAIN, Sockets, Workers};
-use crate::observe::{Counters, Sink, Watcher};
+use crate::observe::{Counters, Sink, Watcher, function_logs};
 use crate::state::State;
 use crate::{limits, source};
 
@@ -86,14 +86,16 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
 
     let time = Time::new(args.virtual_clock);
     let clock = time.clock();
-    let functions = LocalFunctions::start(&stack, clock.clone(), notes);
+    let directory = state.directory().join("functions");
+    let functions =
+        LocalFunctions::start(stack.clone(), directory, clock.clone(), function_logs(notes));
     let engine = Engine::new(
         stack.clone(),
         args.cache_memory.0,
         ports.https.as_ref().map_or(443, |port| port.address.port()),
         clock,
         Arc::new(observer),
-        functions.apis(),
+        Some(functions.apis()),
     );
     let addresses = ports.addresses();
     let certificates = match addresses.https {
@@ -281,7 +283,11 @@ impl Program<'_> {
         loop {
             tokio::select! {
                 _ = hang_up.recv() => self.reload(),
-                _ = interrupt.recv() => return Ok(self.quit().await),
+                // No drain: what the workers still do ends with the process.
+                _ = interrupt.recv() => {
+                    self.functions.stop();
+                    return Ok(INTERRUPTED);
+                }
                 _ = terminate.recv() => break,
             }
         }
@@ -292,14 +298,8 @@ impl Program<'_> {
             _ = interrupt.recv() => INTERRUPTED,
             _ = terminate.recv() => 0,
         };
-        self.functions.stop().await;
+        self.functions.stop();
         Ok(status)
-    }
-
-    /// SIGINT: no drain. What the workers still do ends with the process.
-    async fn quit(&self) -> u8 {
-        self.functions.stop().await;
-        INTERRUPTED
     }
 
     fn admin(&self, address: std::net::SocketAddr, time: &Time) -> Admin {
@@ -319,10 +319,10 @@ impl Program<'_> {
         let reloaded = loaded
             .map_err(|error| Failure::new(source::UNREADABLE, error))
             .and_then(compiled)
-            .and_then(|(stack, _)| {
-                self.functions.swap(&stack).map_err(|error| Failure::new(1, error))?;
+            .map(|(stack, _)| {
+                // The functions first: the new distributions may call them at once.
+                self.functions.swap(stack.clone());
                 self.engine.swap(stack);
-                Ok(())
             });
         self.counters.reloaded(reloaded.is_ok());
         let source: PathBuf = self.source.to_owned();

@@ -10,11 +10,15 @@ use crate::cli::SourceArgs;
 /// A file cannot be read.
 pub(crate) const UNREADABLE: u8 = 2;
 
-/// The source that was named, or the one that lies here.
+/// The source that was named, or the one that lies here; a directory stands for the one in it.
 pub(crate) fn find(named: Option<&Path>) -> Result<PathBuf, LoadError> {
+    let nothing = || LoadError::NothingThere { path: PathBuf::from("this directory") };
     match named {
+        None => warmfront_config::find_source(Path::new("")).ok_or_else(nothing),
+        Some(directory) if directory.is_dir() => {
+            Ok(warmfront_config::find_source(directory).unwrap_or_else(|| directory.to_owned()))
+        }
         Some(source) => Ok(source.to_owned()),
-        None => warmfront_config::find_source(Path::new(".")),
     }
 }
 

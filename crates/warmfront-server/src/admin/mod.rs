@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
@@ -18,7 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::Semaphore;
-use warmfront::VirtualClock;
+use warmfront::{Clock as _, VirtualClock};
 
 use crate::listener::tcp::accept;
 use crate::observe::{Counters, Gauge};
@@ -118,7 +118,9 @@ impl Admin {
         match (milliseconds, &self.clock) {
             (Some(milliseconds), Some(clock)) => {
                 clock.advance(Duration::from_millis(milliseconds));
-                text(StatusCode::OK, "advanced\n")
+                // The new date, in milliseconds since 1970.
+                let now = clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                text(StatusCode::OK, &now.as_millis().to_string())
             }
             _ => text(StatusCode::BAD_REQUEST, "write POST /clock/advance?ms=N\n"),
         }
@@ -181,10 +183,6 @@ fn without_port(host: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
-    use warmfront::Clock as _;
-
     use super::*;
 
     fn admin(not_ready: Option<&'static str>, clock: Option<VirtualClock>) -> Admin {

@@ -38,6 +38,15 @@ impl Watcher {
     }
 }
 
+/// Where functions print to: the notes, each line with its request, its function and who says it.
+pub(crate) fn function_logs(notes: Sink) -> crate::functions::FunctionLogs {
+    Arc::new(move |log| {
+        let id = log.request_id.as_deref().unwrap_or_default();
+        let message = format!("{} {}: {}", log.function, log.source.as_str(), log.line);
+        notes.write(|out| line::write_note(out, id, &message));
+    })
+}
+
 impl Observer for Watcher {
     fn request_done(&self, record: &AccessRecord) {
         self.counters.request(record);
