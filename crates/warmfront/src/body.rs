@@ -67,6 +67,20 @@ impl Body {
     }
 }
 
+impl Drop for Body {
+    /// Whoever writes a body drops it once it has said its end or its length is used up, without asking
+    /// once more: that is a whole body, too.
+    fn drop(&mut self) {
+        let is_over =
+            http_body::Body::is_end_stream(self) || http_body::Body::size_hint(self).exact() == Some(0);
+        if let Some(delivery) = &mut self.delivery
+            && delivery.failure.is_none()
+        {
+            delivery.complete |= is_over;
+        }
+    }
+}
+
 impl From<hyper::body::Incoming> for Body {
     fn from(incoming: hyper::body::Incoming) -> Self {
         Self { kind: Kind::Incoming(incoming), delivery: None }
