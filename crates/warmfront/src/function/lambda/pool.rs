@@ -321,6 +321,7 @@ async fn work(mut seat: Seat, id: u64) {
                 }
                 None => {
                     worker.end().await;
+                    say(&launch, "a worker that was not needed any more ended".to_owned());
                     return;
                 }
             },
