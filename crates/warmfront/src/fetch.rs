@@ -221,7 +221,9 @@ impl Fetch {
     /// stored. CloudFront asks for everything when cookies are forwarded (CloudFront guide: caching
     /// content based on cookies).
     fn conditional(&self, asked: &HeaderMap) -> (HeaderMap, bool) {
-        let Some(stale) = &self.stale else { return (asked.clone(), false) };
+        let Some(stale) = self.stale.as_ref().filter(|_| !nothing_stored(&self.stale)) else {
+            return (asked.clone(), false);
+        };
         let mut headers = unconditional(asked);
         let mut any = false;
         if !forwards_cookies(&self.origination.behavior) {
@@ -262,7 +264,7 @@ impl Fetch {
             stored_at: origination.shared.clock.monotonic(),
         };
         let refreshed = Arc::new(stale.refreshed(meta));
-        origination.shared.cache.storage.replace(&self.permit.key, refreshed.clone());
+        origination.shared.cache.storage.replace(&self.permit.key, Some(&stale), refreshed.clone());
         self.publish(Outcome::Stored(refreshed));
         Ok(())
     }
@@ -280,7 +282,7 @@ impl Fetch {
             let shared = &self.origination.shared;
             let now = shared.clock.monotonic();
             let memory = StoredResponse::failed(failure, lifetime, now);
-            shared.cache.storage.replace(&self.permit.key, Arc::new(memory));
+            shared.cache.storage.replace(&self.permit.key, self.stale.as_ref(), Arc::new(memory));
         }
         self.publish(Outcome::Failed(Arc::new(error)));
     }
@@ -296,7 +298,7 @@ impl Fetch {
         let pause = self.origination.distribution.error_caching_min_ttl(status);
         let until = shared.clock.monotonic() + pause;
         let copy = Arc::new(stale.sparing_origin_until(until));
-        shared.cache.storage.replace(&self.permit.key, copy.clone());
+        shared.cache.storage.replace(&self.permit.key, Some(stale), copy.clone());
         self.permit.fill.publish(Outcome::Stored(copy));
         true
     }
@@ -305,7 +307,7 @@ impl Fetch {
     async fn keep(mut self, request: &HeaderMap, mut response: OriginResponse) {
         let head = &response.head;
         // What a viewer's own condition or range brought about (412, 416, 206, 304) is for that viewer.
-        if self.stale.is_none() && head.status != StatusCode::OK && is_personal(request) {
+        if nothing_stored(&self.stale) && head.status != StatusCode::OK && is_personal(request) {
             return self.hand_to_leader(response);
         }
         let lifetime = match self.origination.storable(request, head.status, &head.headers) {
@@ -361,6 +363,11 @@ impl Fetch {
 /// Asks for a part, or sets a condition: the answer may be for this one viewer.
 const PERSONAL: [HeaderName; 6] =
     [RANGE, IF_RANGE, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_MATCH, IF_UNMODIFIED_SINCE];
+
+/// Whether there is no response to revalidate: nothing at all, or the memory of a failure.
+pub(crate) fn nothing_stored(stale: &Option<Arc<StoredResponse>>) -> bool {
+    stale.as_ref().is_none_or(|stale| stale.failure.is_some())
+}
 
 /// Whether a request asks for a part or sets a condition.
 pub(crate) fn is_personal(headers: &HeaderMap) -> bool {

@@ -118,7 +118,7 @@ impl Route<'_> {
             }
             // What the viewer asks for itself alone, and what CloudFront never collapses, nobody waits for.
             let alone = forwards_cookies(self.behavior)
-                || (stale.is_none() && fetch::is_personal(&self.head.headers));
+                || (fetch::nothing_stored(&stale) && fetch::is_personal(&self.head.headers));
             let join = if alone { Join::TooLate } else { cache.fills.join(&key) };
             let (ticket, private) = match join {
                 Join::Wait(ticket) => match ticket.outcome().await {
@@ -163,7 +163,6 @@ impl Route<'_> {
                 self.refresh_behind(key, &stored);
                 hit(result::HIT)
             }
-            Freshness::Stale if stored.failure.is_some() => Lookup::Origin(None),
             Freshness::Stale => Lookup::Origin(Some(stored)),
         }
     }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, EntryAction, EntryResult};
 use quick_cache::{OptionsBuilder, Weighter};
 
 use super::storage::{Storage, TooLarge, Usage, Writer};
@@ -81,8 +82,22 @@ impl Storage for MemoryStorage {
         }))
     }
 
-    fn replace(&self, key: &CacheKey, response: Arc<StoredResponse>) {
-        self.objects.insert(key.clone(), response);
+    fn replace(
+        &self,
+        key: &CacheKey,
+        known: Option<&Arc<StoredResponse>>,
+        response: Arc<StoredResponse>,
+    ) {
+        let entry = self.objects.entry(key, Some(Duration::ZERO), |_, stored| {
+            if known.is_some_and(|known| Arc::ptr_eq(known, stored)) {
+                *stored = response.clone();
+            }
+            EntryAction::Retain(())
+        });
+        if let EntryResult::Vacant(place) = entry {
+            // Lost only if somebody else fills the place at the same moment.
+            let _ = place.insert(response);
+        }
     }
 
     fn usage(&self) -> Usage {
@@ -182,4 +197,99 @@ fn compact(pieces: Vec<Bytes>) -> Vec<Bytes> {
         compacted.push(block.freeze());
     }
     compacted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::tests_support::{meta, stored};
+
+    fn key(name: &str) -> CacheKey {
+        CacheKey::new(name.as_bytes())
+    }
+
+    fn store(storage: &MemoryStorage, name: &str, pieces: &[usize]) -> Result<(), TooLarge> {
+        let mut writer = storage.begin(&key(name), None)?;
+        for size in pieces {
+            writer.append(Bytes::from(vec![b'x'; *size]))?;
+        }
+        writer.commit(meta());
+        Ok(())
+    }
+
+    #[test]
+    fn a_response_is_found_only_once_it_is_complete() {
+        let storage = MemoryStorage::new(CacheOptions::default());
+        let mut writer = storage.begin(&key("a"), None).unwrap();
+        writer.append(Bytes::from_static(b"half")).unwrap();
+        assert!(storage.lookup(b"a").is_none());
+        drop(writer);
+        assert!(storage.lookup(b"a").is_none(), "a dropped writer leaves nothing");
+        assert_eq!(storage.filling.used.load(Ordering::Relaxed), 0);
+        store(&storage, "a", &[4]).unwrap();
+        assert_eq!(storage.lookup(b"a").unwrap().length, 4);
+    }
+
+    #[test]
+    fn memory_stays_under_its_limit_whatever_the_sizes() {
+        let storage = MemoryStorage::new(CacheOptions { memory: 4 << 20 });
+        for round in 0..2000usize {
+            let size = [1, 900, 20_000, 200_000][round % 4];
+            store(&storage, &format!("object {round}"), &[size]).unwrap();
+            let usage = storage.usage();
+            assert!(usage.bytes <= usage.limit, "after {round}: {usage:?}");
+        }
+        assert!(storage.usage().objects > 20, "the cache keeps what fits");
+    }
+
+    #[test]
+    fn an_object_over_a_sixteenth_of_the_memory_is_not_taken() {
+        let storage = MemoryStorage::new(CacheOptions { memory: 16 << 20 });
+        assert!(storage.begin(&key("a"), Some((1 << 20) + 1)).is_err(), "known by its length");
+        assert_eq!(store(&storage, "a", &[1 << 19, 1 << 19, 1]), Err(TooLarge), "found out later");
+        store(&storage, "a", &[1 << 19, 1 << 19]).unwrap();
+        assert!(storage.lookup(b"a").is_some());
+    }
+
+    #[test]
+    fn fills_together_hold_at_most_a_quarter_of_the_memory() {
+        let storage = MemoryStorage::new(CacheOptions { memory: 16 << 20 });
+        let mut writers: Vec<_> =
+            (0..8).map(|n| storage.begin(&key(&format!("{n}")), None).unwrap()).collect();
+        let taken = writers
+            .iter_mut()
+            .map(|writer| writer.append(Bytes::from(vec![0; 1 << 20])))
+            .filter(Result::is_ok)
+            .count();
+        assert_eq!(taken, 4);
+        drop(writers);
+        assert_eq!(storage.filling.used.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn news_about_an_old_response_does_not_displace_a_newer_one() {
+        let storage = MemoryStorage::new(CacheOptions::default());
+        store(&storage, "a", &[1]).unwrap();
+        let old = storage.lookup(b"a").unwrap();
+        store(&storage, "a", &[2]).unwrap();
+        storage.replace(&key("a"), Some(&old), Arc::new(stored(&["news"])));
+        assert_eq!(storage.lookup(b"a").unwrap().length, 2);
+        storage.replace(&key("a"), None, Arc::new(stored(&["news"])));
+        assert_eq!(storage.lookup(b"a").unwrap().length, 2);
+
+        let current = storage.lookup(b"a").unwrap();
+        storage.replace(&key("a"), Some(&current), Arc::new(stored(&["news"])));
+        assert_eq!(storage.lookup(b"a").unwrap().length, 4);
+        storage.replace(&key("b"), None, Arc::new(stored(&["first"])));
+        assert_eq!(storage.lookup(b"b").unwrap().length, 5);
+    }
+
+    #[test]
+    fn small_pieces_are_copied_together_and_lose_no_byte() {
+        let pieces: Vec<Bytes> = (0..3000u32).map(|n| Bytes::from(n.to_string())).collect();
+        let expected: Vec<u8> = pieces.iter().flatten().copied().collect();
+        let compacted = compact(pieces);
+        assert_eq!(compacted.len(), expected.len().div_ceil(PIECE));
+        assert_eq!(compacted.iter().flatten().copied().collect::<Vec<u8>>(), expected);
+    }
 }

@@ -16,8 +16,14 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// `Err` when it can be seen now that the response will not fit.
     fn begin(&self, key: &CacheKey, length: Option<u64>) -> Result<Box<dyn Writer>, TooLarge>;
 
-    /// Puts `response` in the place of the one under `key`, as after a revalidation.
-    fn replace(&self, key: &CacheKey, response: Arc<StoredResponse>);
+    /// Puts `response` under `key` if what is there is still `known`, or nothing: so that news about an
+    /// old response never displaces a newer one that another fetch has stored meanwhile.
+    fn replace(
+        &self,
+        key: &CacheKey,
+        known: Option<&Arc<StoredResponse>>,
+        response: Arc<StoredResponse>,
+    );
 
     /// What is kept now.
     fn usage(&self) -> Usage;

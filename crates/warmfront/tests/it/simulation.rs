@@ -41,12 +41,15 @@ struct Truth {
     confirmed: HashMap<(String, u64), (Duration, Duration)>,
     under_way: HashMap<String, usize>,
     most_at_once: usize,
-    failing: HashMap<String, bool>,
+    failed_at: HashMap<String, Duration>,
 }
 
 /// Every byte tells the path and version it belongs to.
 fn body_of(path: &str, version: u64, length: usize) -> Vec<u8> {
-    format!("{path} v{version};").bytes().cycle().take(length).collect()
+    let label = format!("{path} v{version};").into_bytes();
+    let mut body = label.repeat(length / label.len() + 1);
+    body.truncate(length);
+    body
 }
 
 fn length_of(path: &str, version: u64) -> usize {
@@ -93,7 +96,9 @@ async fn origin(
     let etag = format!("\"{path}-{version}\"");
     let max_age = Duration::from_secs(1 + dice.roll(30));
     let fails = dice.roll(10);
-    truth.failing.insert(path.clone(), fails < 2);
+    if fails < 2 {
+        truth.failed_at.insert(path.clone(), now());
+    }
     if fails == 0 {
         return Err(OriginError::Closed { origin: "app".into(), source: None });
     }
@@ -137,8 +142,15 @@ fn judge(seed: u64, path: &str, reply: &Read, truth: &Truth, now: Duration) {
     }
     if reply.x_cache() == "Hit" {
         let (at, fresh_for) = truth.confirmed[&(path.to_owned(), version)];
-        let failing = truth.failing.get(path).copied().unwrap_or(false);
-        assert!(failing || now - at <= fresh_for, "{context}: a stale reply says Hit");
+        // An origin that failed is left alone for ErrorCachingMinTTL, and the old copy answers.
+        let failing =
+            truth.failed_at.get(path).is_some_and(|at| now - *at <= Duration::from_secs(10));
+        assert!(
+            failing || now - at <= fresh_for,
+            "{context}: a stale reply says Hit; confirmed at {at:?} for {fresh_for:?}, now {now:?}, \
+             {:?}",
+            reply.headers
+        );
     }
 }
 
@@ -170,7 +182,8 @@ async fn simulate(seed: u64) {
             let viewer = tokio::spawn(async move { read(edge.call(request).await).await });
             viewers.push((path, leaves, viewer));
         }
-        for _ in 0..dice.lock().unwrap().roll(10) {
+        let rests = dice.lock().unwrap().roll(10);
+        for _ in 0..rests {
             tokio::task::yield_now().await;
         }
         for (path, leaves, viewer) in viewers {
@@ -185,7 +198,7 @@ async fn simulate(seed: u64) {
             judge(seed, &path, &reply, &truth.lock().unwrap(), now());
         }
         // Let fills that nobody waits for come to their end before the world changes.
-        for _ in 0..400 {
+        for _ in 0..100 {
             tokio::task::yield_now().await;
         }
         let mut dice = dice.lock().unwrap();
@@ -201,7 +214,7 @@ async fn simulate(seed: u64) {
 
 #[test]
 fn the_cache_keeps_its_promises_whatever_origins_and_viewers_do() {
-    let seeds = std::env::var("WARMFRONT_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
+    let seeds = std::env::var("WARMFRONT_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(150);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     for seed in 0..seeds {
         runtime.block_on(simulate(seed));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -224,19 +224,5 @@ impl http_body::Body for Pieces {
 
     fn size_hint(&self) -> http_body::SizeHint {
         self.length.map_or_else(Default::default, http_body::SizeHint::with_exact)
-    }
-}
-
-/// A list that scripts append to and tests read.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Log<T>(Arc<Mutex<Vec<T>>>);
-
-impl<T: Clone> Log<T> {
-    pub(crate) fn push(&self, item: T) {
-        self.0.lock().unwrap().push(item);
-    }
-
-    pub(crate) fn all(&self) -> Vec<T> {
-        self.0.lock().unwrap().clone()
     }
 }
