@@ -99,7 +99,7 @@ fn read(case: &mut Case, statement: &Statement) -> Parsed<()> {
         "option" => {
             while let Some(token) = cursor.next()? {
                 match token {
-                    Token::Word(word) => case.options.push(word.to_owned()),
+                    Token::Word(word) => case.options.push(beside(&case.name, word)),
                     _ => return Err(cursor.problem("an option is words: --parameter Min=1")),
                 }
             }
@@ -147,8 +147,21 @@ fn source(case: &str, cursor: &mut Cursor<'_>) -> Parsed<Source> {
     if file.is_empty() {
         return Err(cursor.problem("distribution: needs a file, or an indented block below"));
     }
-    let beside = Path::new(case).parent().unwrap_or(Path::new(""));
-    Ok(Source::File(beside.join(file)))
+    Ok(Source::File(directory(case).join(file)))
+}
+
+/// `--origin site=../files` means the directory as seen from the case, wherever it is run.
+fn beside(case: &str, option: &str) -> String {
+    match option.split_once('=') {
+        Some((key, path)) if path.starts_with("./") || path.starts_with("../") => {
+            format!("{key}={}", directory(case).join(path).display())
+        }
+        _ => option.to_owned(),
+    }
+}
+
+fn directory(case: &str) -> &Path {
+    Path::new(case).parent().unwrap_or(Path::new(""))
 }
 
 /// `await origin NAME holds GATE`, `await origin NAME count N`, `expect origin NAME count N`.

@@ -241,11 +241,13 @@ fn after(cursor: &mut Cursor<'_>) -> Parsed<Option<u64>> {
     Ok(Some(size))
 }
 
-/// `raw "octets"`, or `raw <<` and a block, each line of which ends with CR LF on the wire.
+/// `raw "octets"`, or `raw <<` and a block, each line of which ends with CR LF on the wire. Blank lines at
+/// the end of a block are not seen, so a block without one inside is a head, and gets the one that ends it.
 fn raw(cursor: &mut Cursor<'_>) -> Parsed<Text> {
     if let Some(block) = cursor.block() {
-        let octets =
-            unescaped(&block.text.replace('\n', "\\r\\n")).and_then(|octets| Text::parse(&octets));
+        let end = if block.text.contains("\n\n") { "" } else { "\n" };
+        let lines = format!("{}{end}", block.text).replace('\n', "\\r\\n");
+        let octets = unescaped(&lines).and_then(|octets| Text::parse(&octets));
         return octets.map_err(|text| cursor.problem(text));
     }
     match cursor.next()? {

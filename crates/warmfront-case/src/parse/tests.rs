@@ -37,6 +37,8 @@ fn a_distribution_is_a_file_beside_the_case_or_a_block() {
 fn options_are_kept_word_by_word() {
     let case = accepted(&format!("option --parameter Min=1\noption --geo DE{REST}"));
     assert_eq!(case.options, ["--parameter", "Min=1", "--geo", "DE"]);
+    let case = accepted(&format!("option --origin site=../files --parameter a=b{REST}"));
+    assert_eq!(case.options, ["--origin", "site=dir/../files", "--parameter", "a=b"]);
 }
 
 #[test]

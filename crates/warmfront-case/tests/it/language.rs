@@ -196,6 +196,11 @@ async fn an_origin_may_break_every_rule() {
          ok\nviewer 1: GET /a <- 200 \"ok\\r\\n\" x: A",
     )
     .await;
+    passes(
+        "origin app: GET /a -> raw <<\n    HTTP/1.1 200 Fine\n    Content-Length: 0\n\n\
+         viewer 1: GET /a <- 200 \"\"",
+    )
+    .await;
     passes("origin app: refuses\nviewer 1: GET /a <- 502").await;
     passes(
         "origin app: GET /a -> 200\nviewer 1: GET /a <- 200\norigin app: refuses\n\
