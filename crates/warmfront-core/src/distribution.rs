@@ -212,17 +212,19 @@ mod tests {
     #[test]
     fn the_most_specific_name_wins_whatever_the_order() {
         let stack = stack(&[
-            ("Any", &["*.example.com"]),
+            ("Any", &["*.example.com", "*.a.two.shop.example.com", "*.com"]),
             ("Shop", &["*.shop.example.com"]),
             ("One", &["one.shop.example.com", "*.other.com"]),
         ]);
         check(&stack, "one.shop.example.com", Some("One"));
         check(&stack, "two.shop.example.com", Some("Shop"));
         check(&stack, "a.b.shop.example.com", Some("Shop"));
+        check(&stack, "x.a.two.shop.example.com", Some("Any"));
         check(&stack, "shop.example.com", Some("Any"));
-        check(&stack, "example.com", None);
-        check(&stack, ".example.com", None);
-        check(&stack, "badexample.com", None);
+        check(&stack, "example.com", Some("Any"));
+        check(&stack, ".com", None);
+        check(&stack, "com", None);
+        check(&stack, "example.org", None);
         check(&stack, "x.other.com", Some("One"));
     }
 
