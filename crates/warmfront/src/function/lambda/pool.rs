@@ -187,6 +187,13 @@ impl Pool {
             if Instant::now() < state.not_before {
                 if !std::mem::replace(&mut state.restart_is_due, true) {
                     let (pool, when) = (self.clone(), state.not_before);
+                    let (pause, ends) = (when - Instant::now(), state.failures);
+                    say(
+                        &state.launch,
+                        format!(
+                            "{ends} workers ended one after the other: the next starts in {pause:.0?}"
+                        ),
+                    );
                     tokio::task::spawn_local(async move {
                         sleep_until(when).await;
                         pool.0.borrow_mut().restart_is_due = false;
