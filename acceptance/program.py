@@ -34,7 +34,7 @@ def free_port():
 class Program:
     """One `warmfront run`, on ports the kernel chose, with its own state directory."""
 
-    def __init__(self, binary, source, state, options=(), ready_within=20.0):
+    def __init__(self, binary, source, state, options=(), ready_within=20.0, environment=None):
         self.http_port, self.https_port, self.admin_port = free_port(), free_port(), free_port()
         self.http = f"http://localhost:{self.http_port}"
         self.https = f"https://localhost:{self.https_port}"
@@ -44,13 +44,15 @@ class Program:
         self.ca = self.state / "ca.pem"
         self.log = self.state / "said.log"
         # A proxy of the environment must not stand between the program and its loopback origins.
-        environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy") and k != "WARMFRONT"}
+        inherited = {k: v for k, v in os.environ.items()
+                     if not k.lower().endswith("_proxy") and not k.startswith("WARMFRONT_")}
         with open(self.log, "wb") as out:
             self.process = subprocess.Popen(
                 [str(binary), "run", str(source), "--http", f"127.0.0.1:{self.http_port}",
                  "--https", f"127.0.0.1:{self.https_port}", "--admin", f"127.0.0.1:{self.admin_port}",
                  "--state-dir", str(self.state), *options],
-                stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=environment)
+                stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                env=inherited | (environment or {}))
         self._wait_until_ready(ready_within)
 
     def _wait_until_ready(self, limit):

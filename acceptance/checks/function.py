@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import time
 
 from program import Failure, curl, expect
@@ -118,4 +119,39 @@ def failing(context):
         return ", ".join(dict.fromkeys(seen))
 
 
-CHECKS = [("example", example), ("changed", changed), ("failing functions", failing)]
+def without_node(context):
+    """Without Node.js the program says so at start, and a request for a function fails instead of hanging."""
+    source = context.repository / "examples" / "serverless-cache" / "serverless.yml"
+    with context.program(source, environment={"PATH": str(context.directory("empty"))}) as program:
+        answer = curl(program, program.https + "/hello", limit=10)
+        expect(answer.status in (502, 503) and answer.cache == "Error from cloudfront", f"{answer}")
+        expect("Node.js" in program.said(), f"nothing said about Node.js:\n{program.said()}")
+        return f"said at start, {answer.status} in {answer.seconds * 1000:.0f} ms"
+
+
+def reload(context):
+    """SIGHUP reads the source again without a dropped request; a broken source leaves the old one serving."""
+    home = context.directory("reload")
+    (home / "index.js").write_text("exports.fine = async () => ({ statusCode: 200, body: 'fine' });")
+    (home / "serverless.yml").write_text(
+        serverless("reload", [("fine", "index.fine", "GET", "/fine", 1)], "/cached/*"))
+    with context.program(home / "serverless.yml") as program:
+        expect(curl(program, program.https + "/new").status == 404, "/new answers before it exists")
+        rows = [("fine", "index.fine", "GET", "/new", 1)]
+        (home / "serverless.yml").write_text(serverless("reload", rows, "/cached/*"))
+        program.signal(signal.SIGHUP)
+        end = time.monotonic() + 10
+        while curl(program, program.https + "/new").status != 200:
+            expect(time.monotonic() < end, f"10 s after SIGHUP /new is not served:\n{program.said()}")
+        (home / "serverless.yml").write_text("service: reload\nresources: [broken\n")
+        lines = program.said().count("serverless.yml:")
+        program.signal(signal.SIGHUP)
+        while program.said().count("serverless.yml:") == lines:
+            expect(time.monotonic() < end + 10, f"nothing said about the broken source:\n{program.said()}")
+            time.sleep(0.05)
+        expect(curl(program, program.https + "/new").status == 200, "a broken source took the old one down")
+    return "new route after SIGHUP, broken source refused with its place"
+
+
+CHECKS = [("example", example), ("changed", changed), ("failing functions", failing),
+          ("without Node.js", without_node), ("reload", reload)]
