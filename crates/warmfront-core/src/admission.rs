@@ -266,4 +266,28 @@ mod tests {
         check(&rules, "POST", Http, Version::HTTP_11, Admission::Refuse(Refusal::HttpsOnly));
         check(&rules, "POST", Https, Version::HTTP_11, Admission::Pass);
     }
+
+    #[test]
+    fn every_refusal_has_cloudfronts_status_and_log_word() {
+        for (refusal, status, detailed, closes) in [
+            (Refusal::BadRequest, 400, "InvalidRequest", true),
+            (Refusal::Malformed(Malformed::Host), 400, "InvalidRequestHeader", true),
+            (Refusal::Malformed(Malformed::Target), 400, "InvalidRequest", true),
+            (Refusal::Expectation, 417, "InvalidRequestHeader", true),
+            (Refusal::UrlTooLong, 414, "InvalidRequest", true),
+            (Refusal::HeadTooLarge, 494, "InvalidRequestHeader", true),
+            (Refusal::TooManyFields, 494, "InvalidRequestHeader", true),
+            (Refusal::UnknownHost, 403, "InvalidRequestBlocked", false),
+            (Refusal::Disabled, 403, "InvalidRequestBlocked", false),
+            (Refusal::HttpsOnly, 403, "InvalidRequestBlocked", false),
+            (Refusal::RedirectNeedsHttp11, 403, "InvalidRequestBlocked", false),
+            (Refusal::MethodNotAllowed, 403, "InvalidRequestMethod", false),
+            (Refusal::BodyNotAllowed, 403, "InvalidRequest", true),
+        ] {
+            assert_eq!(refusal.status(), status, "{refusal:?}");
+            assert_eq!(refusal.detailed_result(), detailed, "{refusal:?}");
+            assert_eq!(refusal.closes_connection(), closes, "{refusal:?}");
+            assert!(refusal.reason().ends_with('.'), "{refusal:?}");
+        }
+    }
 }

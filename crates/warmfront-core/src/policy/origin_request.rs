@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use ::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::generated::Generated;
-use super::{Selection, is_cacheable_method, managed};
+use super::{HeaderSelection, Selection, is_cacheable_method, managed};
 use crate::http::{cookie, encoding, hop_by_hop, query};
 use crate::origin::OriginKind;
 use crate::request_view::RequestView;
@@ -53,11 +53,12 @@ pub fn origin_request(
     }
     // Before any field of ours, so that no viewer can take one away.
     hop_by_hop::remove_listed(request.headers, &mut headers);
-    if let Some(accepted) =
-        encoding::normalized(&behavior.cache_policy, request.version, request.headers)
-        && let Some(value) = accepted.for_origin()
-    {
-        headers.insert(header::ACCEPT_ENCODING, value);
+    if rules.normalizes_accept_encoding() {
+        let policy = &behavior.cache_policy;
+        let accepted = encoding::normalized(policy, request.version, request.headers);
+        if let Some(value) = accepted.and_then(encoding::Accepted::for_origin) {
+            headers.insert(header::ACCEPT_ENCODING, value);
+        }
     }
     if let Some(cookies) = cookie::field(&rules.cookies()) {
         headers.insert(header::COOKIE, cookies);
@@ -111,9 +112,7 @@ impl<'a> Rules<'a> {
             return false;
         }
         match *name {
-            header::ACCEPT_ENCODING if encoding::is_normalized(&self.behavior.cache_policy) => {
-                false
-            }
+            header::ACCEPT_ENCODING if self.normalizes_accept_encoding() => false,
             // Without a policy it travels only where the answer is never stored.
             header::AUTHORIZATION => self.names(name) || !self.is_cacheable(),
             _ if Generated::named(name).is_some() && self.lists(name) => false,
@@ -124,6 +123,13 @@ impl<'a> Rules<'a> {
             header::CONTENT_TYPE | header::CONTENT_ENCODING => !self.is_cacheable(),
             _ => ALWAYS_FORWARDED.contains(name),
         }
+    }
+
+    /// Legacy settings that forward all headers (`*`) forward this one too, and cache nothing.
+    fn normalizes_accept_encoding(&self) -> bool {
+        let policy = &self.behavior.cache_policy;
+        let takes_all = self.behavior.origin_request_policy.headers == HeaderSelection::AllViewer;
+        encoding::is_normalized(policy) && !(policy.legacy && takes_all)
     }
 
     fn is_cacheable(&self) -> bool {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::fixture;
 use crate::origin::Scheme;
-use crate::policy::{CachePolicy, HeaderSelection, OriginRequestPolicy};
+use crate::policy::{CachePolicy, OriginRequestPolicy};
 
 /// One question: what reaches this origin of that request?
 #[derive(Debug, Clone)]
@@ -366,6 +366,15 @@ fn legacy_settings_forward_what_they_do_not_know() {
     let fields = ["referer: r", "user-agent: Browser", "authorization: secret"];
     Case::get("/a", &fields).cache(listed).sends(&fields);
     Case::get("/a", &fields[2..]).cache(legacy).method(Method::POST).sends(&fields[2..]);
+}
+
+#[test]
+fn legacy_settings_with_a_star_forward_everything() {
+    let fields = ["accept-encoding: gzip, br", "accept: x", "user-agent: Browser", "x-own: 1"];
+    let legacy = |policy: &mut CachePolicy| policy.legacy = true;
+    let star = |policy: &mut OriginRequestPolicy| policy.headers = HeaderSelection::AllViewer;
+    let expected = [&["host: viewer.example:8443"], &fields[..]].concat();
+    Case::get("/a", &fields).cache(legacy).also(star).sends(&expected);
 }
 
 #[test]
