@@ -318,7 +318,10 @@ function asLoadError(error) {
     : error instanceof SyntaxError || error.name === 'SyntaxError' ? 'UserCodeSyntaxError'
     : undefined;
   if (!kind) return error;
-  const told = runtimeError(kind, `${error.name}: ${error.message}`);
+  // Lambda's own Node.js brings the SDK along, so that handlers often do not list it.
+  const sdk = /Cannot find (?:module|package) '((?:@aws-sdk\/[^'/]+)|aws-sdk)/.exec(error.message);
+  const hint = sdk ? ` (Lambda has the AWS SDK built in, this machine does not: npm install ${sdk[1]})` : '';
+  const told = runtimeError(kind, `${error.name}: ${error.message}${hint}`);
   told.stack = error.stack;
   return told;
 }

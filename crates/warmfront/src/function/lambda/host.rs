@@ -1,5 +1,6 @@
 //! The host of all functions: the door callers use, and the thread behind it.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
@@ -112,17 +113,19 @@ impl LambdaHost {
         let (stop, stopped) = watch::channel(false);
         let outer = account.clone();
         let thread = std::thread::Builder::new().name("functions".to_owned()).spawn(move || {
+            let limits = Rc::new(limits(&options));
             let dispatcher = Dispatcher {
                 node: None,
                 program: options.node.clone(),
                 files,
                 account,
                 log: options.log.clone(),
-                limits: Rc::new(limits(&options)),
+                limits: limits.clone(),
                 pools: HashMap::new(),
             };
             let local = LocalSet::new();
             local.block_on(&runtime, dispatcher.run(inbox, stopped));
+            limits.stopping.set(true);
             // Dropped inside the runtime: every worker's task goes, and with it its process group.
             let _entered = runtime.enter();
             drop(local);
@@ -207,6 +210,7 @@ fn limits(options: &HostOptions) -> Limits {
         queue_time: options.queue_time,
         idle: options.idle,
         start_time: options.start_time,
+        stopping: Cell::new(false),
     }
 }
 

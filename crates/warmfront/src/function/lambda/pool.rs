@@ -3,7 +3,7 @@
 //! One invocation per worker at a time. The worker that became free last is taken first, so that the
 //! others may grow old and go. All of this happens on the I/O thread: no lock, no borrow across an await.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,8 +30,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How long workers of a replaced function stay for requests that started with the old configuration.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// The limits of every pool.
-#[derive(Debug, Clone)]
+/// The limits of every pool, and whether the host ends.
+#[derive(Debug)]
 pub(crate) struct Limits {
     /// Workers of a function that sets no concurrency of its own.
     pub(crate) workers: usize,
@@ -45,6 +45,8 @@ pub(crate) struct Limits {
     pub(crate) idle: Duration,
     /// How long loading a handler may take.
     pub(crate) start_time: Duration,
+    /// Set once: from then on no worker starts.
+    pub(crate) stopping: Cell<bool>,
 }
 
 /// What it takes to start a worker.
@@ -179,6 +181,7 @@ impl Pool {
                     && !state.retired
                     && state.start_error.is_none());
             if !wanted
+                || state.limits.stopping.get()
                 || state.live >= state.most_workers()
                 || state.starting >= state.limits.starting
             {
@@ -291,10 +294,7 @@ impl Drop for Seat {
                 state.count_failure(FREE_RESTARTS);
             }
         }
-        // Outside of the runtime nothing can be started any more, and nothing should be.
-        if tokio::runtime::Handle::try_current().is_ok() {
-            self.pool.fill();
-        }
+        self.pool.fill();
     }
 }
 

@@ -198,6 +198,18 @@ async fn a_handler_that_cannot_be_loaded_says_where() {
             "Runtime.ExitError: the worker ended while it loaded the handler (exit status: 7)",
         ),
         ("l.mjs", "l.handler", "await new Promise(() => {})", "Runtime.NodeJsExit: "),
+        (
+            "n.js",
+            "n.handler",
+            "require('@aws-sdk/client-s3/deep')",
+            "this machine does not: npm install @aws-sdk/client-s3)",
+        ),
+        (
+            "o.mjs",
+            "o.handler",
+            "import '@aws-sdk/client-s3'",
+            "this machine does not: npm install @aws-sdk/client-s3)",
+        ),
         ("m.ts", "m.handler", "", "there is m.ts: compile it first"),
     ] {
         world.write(file, text);

@@ -112,6 +112,39 @@ async fn a_changed_function_gets_new_workers_and_an_unchanged_one_keeps_them() {
 }
 
 #[tokio::test]
+async fn a_prewarmed_function_keeps_one_worker_and_others_let_idle_ones_go() {
+    let world = World::with(|options| options.idle = Duration::from_millis(50));
+    let text = "exports.handler = async () => process.pid";
+    let (warm, other) = (world.script("warm", text), world.script("other", text));
+    world.host.prewarm(&warm);
+    world.logged("worker ready").await;
+    assert_eq!(world.lines(|line| line.line.starts_with("worker ready")).len(), 1);
+    let pid = world.call(&warm, json!({})).await.unwrap();
+    world.call(&other, json!({})).await.unwrap();
+    world.logged("not needed any more").await;
+    // It was idle for longer than the other one.
+    assert_eq!(world.call(&warm, json!({})).await.unwrap(), pid);
+    world.host.shutdown();
+}
+
+#[test]
+fn callers_on_any_runtime_share_the_same_warm_worker() {
+    let world = World::with(|options| options.max_workers = 1);
+    let function = world.script("shared", "exports.handler = async () => process.pid");
+    let call = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(world.call(&function, json!({}))).unwrap()
+    };
+    let first = call();
+    std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..3).map(|_| scope.spawn(call)).collect();
+        for caller in callers {
+            assert_eq!(caller.join().unwrap(), first);
+        }
+    });
+}
+
+#[tokio::test]
 async fn a_full_queue_refuses_and_a_long_wait_ends() {
     let world = World::with(|options| {
         options.max_workers = 1;
