@@ -93,6 +93,11 @@ impl Problems {
         }
     }
 
+    /// Whether so much is wrong that looking for more helps nobody.
+    pub(crate) fn is_full(&self) -> bool {
+        self.found.borrow().len() >= MAX_PROBLEMS
+    }
+
     /// Whether an error was among them.
     pub fn has_errors(&self) -> bool {
         self.found.borrow().iter().any(|found| found.severity == Severity::Error)

@@ -4,6 +4,7 @@
 //! silently is a defect (DESIGN §1).
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use crate::place::Place;
 
@@ -62,23 +63,18 @@ impl Report {
 /// Collects the report while the source is compiled.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    entries: RefCell<Vec<ReportEntry>>,
+    entries: RefCell<BTreeMap<(Place, String), Status>>,
 }
 
 impl Ledger {
     /// Notes a property; a later note about the same one replaces the earlier.
     pub(crate) fn note(&self, place: &Place, path: &str, status: Status) {
-        let mut entries = self.entries.borrow_mut();
-        let entry = ReportEntry { place: place.clone(), path: path.to_owned(), status };
-        match entries.iter_mut().rev().find(|known| known.path == path && known.place == *place) {
-            Some(known) => *known = entry,
-            None => entries.push(entry),
-        }
+        self.entries.borrow_mut().insert((place.clone(), path.to_owned()), status);
     }
 
     pub(crate) fn into_report(self) -> Report {
-        let mut entries = self.entries.into_inner();
-        entries.sort_by(|a, b| (&a.place, &a.path).cmp(&(&b.place, &b.path)));
-        Report { entries }
+        let entries = self.entries.into_inner().into_iter();
+        let entries = entries.map(|((place, path), status)| ReportEntry { place, path, status });
+        Report { entries: entries.collect() }
     }
 }

@@ -1,5 +1,8 @@
 //! The nearest name that would have worked.
 
+/// Nobody has more names than that in one place; a file made to be slow may.
+const MAX_CANDIDATES: usize = 5_000;
+
 /// The candidate that `name` was most probably meant to be, or `None` when nothing is near.
 pub(crate) fn nearest<'a>(
     name: &str,
@@ -9,6 +12,7 @@ pub(crate) fn nearest<'a>(
     let limit = (name.chars().count() / 3).clamp(1, 5);
     candidates
         .into_iter()
+        .take(MAX_CANDIDATES)
         .map(|candidate| (distance(name, candidate, limit), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)

@@ -3,6 +3,8 @@
 //! `serverless.yml` becomes one too: its functions and events are written out as the resources that
 //! the Serverless Framework would deploy.
 
+use std::collections::HashMap;
+
 use crate::diagnostic::{Diagnostic, Problems};
 use crate::document::{Entry, Node, Value, quote};
 use crate::place::Place;
@@ -15,6 +17,9 @@ pub(crate) struct Template {
     pub(crate) mappings: Vec<Entry>,
     pub(crate) conditions: Vec<Entry>,
     pub(crate) resources: Vec<Resource>,
+    /// Where each name stands in `parameters` and `resources`.
+    parameter_index: HashMap<String, usize>,
+    resource_index: HashMap<String, usize>,
 }
 
 /// One entry of `Resources`.
@@ -78,12 +83,21 @@ impl Template {
                 )),
             }
         }
+        let parameters = template.parameters.iter().enumerate();
+        template.parameter_index = parameters.map(|(i, entry)| (entry.key.clone(), i)).collect();
+        let resources = template.resources.iter().enumerate();
+        template.resource_index = resources.map(|(i, it)| (it.id.clone(), i)).collect();
         template
     }
 
     /// The resource with this logical id.
     pub(crate) fn resource(&self, id: &str) -> Option<&Resource> {
-        self.resources.iter().find(|resource| resource.id == id)
+        self.resources.get(*self.resource_index.get(id)?)
+    }
+
+    /// The parameter with this name.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&Entry> {
+        self.parameters.get(*self.parameter_index.get(name)?)
     }
 }
 

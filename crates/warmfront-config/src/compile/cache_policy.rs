@@ -155,7 +155,7 @@ impl Compiler<'_> {
             let message = format!("at most {MAX_NAMES} {list} are allowed, found {}", names.len());
             self.error(&names[MAX_NAMES].place, format!("{path}.{list}[{MAX_NAMES}]"), message);
         }
-        names.to_vec()
+        names.iter().take(MAX_NAMES).cloned().collect()
     }
 
     pub(super) fn header_names(&self, names: &[Node], path: &str) -> Vec<HeaderName> {

@@ -156,7 +156,7 @@ impl Compiler<'_> {
         let mut origins = Vec::with_capacity(items.len());
         let mut places = Vec::with_capacity(items.len());
         let mut seen: HashSet<String> = HashSet::new();
-        for (index, node) in items.iter().enumerate() {
+        for (index, node) in items.iter().take(MAX_ORIGINS).enumerate() {
             let path = format!("{path}.Origins[{index}]");
             if let Some(id) = node.get("Id")
                 && let Some(text) = id.as_text()
@@ -179,7 +179,7 @@ impl Compiler<'_> {
         let items = config.items_at("Aliases");
         let mut aliases = Vec::with_capacity(items.len());
         let mut places = Vec::with_capacity(items.len());
-        for (index, item) in items.iter().enumerate() {
+        for (index, item) in items.iter().take(MAX_ALIASES + 1).enumerate() {
             let path = format!("{path}.Aliases[{index}]");
             if index == MAX_ALIASES {
                 self.error(
@@ -278,7 +278,7 @@ impl Compiler<'_> {
         }
         let mut behaviors = Vec::with_capacity(items.len() + 1);
         let mut seen: HashSet<&str> = HashSet::new();
-        for (index, node) in items.iter().enumerate() {
+        for (index, node) in items.iter().take(MAX_BEHAVIORS).enumerate() {
             let path = format!("{path}.CacheBehaviors[{index}]");
             if let Some(pattern) = node.get("PathPattern")
                 && let Some(text) = pattern.as_text()

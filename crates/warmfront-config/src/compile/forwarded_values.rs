@@ -55,6 +55,7 @@ impl Compiler<'_> {
             ttl = TtlBounds::new(0, 0, 0).ok()?;
             to_origin.headers = HeaderSelection::AllViewer;
         } else {
+            let names = &names[..names.len().min(MAX_NAMES)];
             headers = self.header_names(names, &format!("{path}.Headers"));
         }
         let cache_policy = CachePolicy {

@@ -23,13 +23,16 @@ impl Compiler<'_> {
     /// The index of a function in the stack; compiles it when it is met first.
     pub(super) fn function_index(&self, logical_id: &str) -> Option<usize> {
         let resource = self.evaluator.template.resource(logical_id)?;
-        if !self.functions.borrow().iter().any(|(known, _)| known == logical_id) {
-            let function = self.function(resource).map(Arc::new);
-            self.functions.borrow_mut().push((logical_id.to_owned(), function));
+        if let Some(known) = self.function_indexes.borrow().get(logical_id) {
+            return *known;
         }
-        let functions = self.functions.borrow();
-        let mut compiled = functions.iter().filter(|(_, function)| function.is_some());
-        compiled.position(|(known, _)| known == logical_id)
+        let index = self.function(resource).map(|function| {
+            let mut functions = self.functions.borrow_mut();
+            functions.push(Arc::new(function));
+            functions.len() - 1
+        });
+        self.function_indexes.borrow_mut().insert(logical_id.to_owned(), index);
+        index
     }
 
     /// Every name that an option may use for a function.
@@ -110,7 +113,10 @@ impl Compiler<'_> {
             }
             return None;
         };
-        let directory = self.directory.join(text);
+        let directory = match text {
+            "." | "./" => self.directory.to_owned(),
+            text => self.directory.join(text),
+        };
         if directory.is_dir() {
             return Some(Code::Directory(directory));
         }

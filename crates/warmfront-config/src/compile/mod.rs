@@ -51,6 +51,7 @@ pub(crate) fn compile(
         cache_policies: HashMap::new(),
         origin_request_policies: HashMap::new(),
         functions: RefCell::default(),
+        function_indexes: RefCell::default(),
         http_apis: RefCell::default(),
         protections: RefCell::default(),
     };
@@ -67,8 +68,10 @@ struct Compiler<'t> {
     /// By id.
     cache_policies: HashMap<String, CachePolicy>,
     origin_request_policies: HashMap<String, OriginRequestPolicy>,
-    /// Functions that something refers to, by logical id; `None` for one that does not compile.
-    functions: RefCell<Vec<(String, Option<Arc<Function>>)>>,
+    /// Functions that something refers to, in the order of the stack.
+    functions: RefCell<Vec<Arc<Function>>>,
+    /// Where each stands in `functions`, by logical id; `None` for one that does not compile.
+    function_indexes: RefCell<HashMap<String, Option<usize>>>,
     http_apis: RefCell<Vec<Arc<HttpApi>>>,
     /// The names that `--allow-unprotected` could have.
     protections: RefCell<Vec<String>>,
@@ -95,7 +98,8 @@ impl<'t> Compiler<'t> {
 
     fn stack(self, source: &Place) -> Stack {
         let distributions = self.created("AWS::CloudFront::Distribution");
-        if distributions.is_empty() {
+        // Where a type is misspelt, or no resource could be read, that has been said.
+        if distributions.is_empty() && !self.problems.has_errors() {
             let problem = Diagnostic::error(
                 source.clone(),
                 "Resources",
@@ -109,14 +113,12 @@ impl<'t> Compiler<'t> {
         self.connect(&mut drafts);
         self.check_option_names();
         let names = self.evaluator.names;
-        // Every route was compiled with the index of its function in this list.
-        let functions = self.functions.into_inner().into_iter();
         Stack {
             name: names.stack.clone(),
             region: names.region.clone(),
             account: names.account.clone(),
             distributions: drafts.into_iter().map(|draft| Arc::new(draft.distribution)).collect(),
-            functions: functions.filter_map(|(_, function)| function).collect(),
+            functions: self.functions.into_inner(),
             http_apis: self.http_apis.into_inner(),
         }
     }

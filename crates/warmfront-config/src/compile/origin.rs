@@ -15,6 +15,7 @@ use crate::document::{Node, quote};
 use crate::report::Status;
 use crate::suggest::{did_you_mean, listed};
 
+const MAX_ORIGIN_GROUPS: usize = 10;
 const MAX_CUSTOM_HEADERS: usize = 30;
 const MAX_CUSTOM_HEADER_CHARS: usize = 10_240;
 
@@ -72,12 +73,17 @@ impl Compiler<'_> {
         let Some(entry) = config.entry("OriginGroups") else { return Vec::new() };
         let path = format!("{path}.OriginGroups");
         let items = entry.value.items_at("Items");
+        if items.len() > MAX_ORIGIN_GROUPS {
+            let message =
+                format!("at most {MAX_ORIGIN_GROUPS} groups are allowed, found {}", items.len());
+            self.error(&items[MAX_ORIGIN_GROUPS].place, format!("{path}.Items"), message);
+        }
         if !items.is_empty() {
             let reason = "failover is not built yet; only the primary member is asked".to_owned();
             self.ledger.note(&entry.place, &path, Status::Inert(reason));
         }
         let mut groups = Vec::with_capacity(items.len());
-        for (index, group) in items.iter().enumerate() {
+        for (index, group) in items.iter().take(MAX_ORIGIN_GROUPS).enumerate() {
             let path = format!("{path}.Items[{index}]");
             let members =
                 group.get("Members").map(|members| members.items_at("Items")).unwrap_or_default();

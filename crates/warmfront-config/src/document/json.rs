@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Entry, MAX_DEPTH, Node, Value, duplicate_key, too_deep};
+use super::{Entry, MAX_DEPTH, MAX_NODES, Node, Value, duplicate_key, too_deep, too_many};
 use crate::diagnostic::{Diagnostic, Problems};
 use crate::place::Place;
 
 pub(super) fn parse(text: &str, file: &Arc<str>, problems: &Problems) -> Option<Node> {
-    let mut reader = Reader { rest: text, line: 1, column: 1, file, problems };
+    let mut reader = Reader { rest: text, line: 1, column: 1, nodes: 0, file, problems };
     match reader.document() {
         Ok(node) => Some(node),
         Err(problem) => {
@@ -22,6 +22,7 @@ struct Reader<'a> {
     rest: &'a str,
     line: u32,
     column: u32,
+    nodes: usize,
     file: &'a Arc<str>,
     problems: &'a Problems,
 }
@@ -42,6 +43,10 @@ impl Reader<'_> {
         let place = self.place();
         if depth > MAX_DEPTH {
             return Err(too_deep(place, ""));
+        }
+        self.nodes += 1;
+        if self.nodes > MAX_NODES {
+            return Err(too_many(place));
         }
         let value = match self.peek() {
             Some('{') => self.map(depth)?,

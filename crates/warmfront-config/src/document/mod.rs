@@ -4,8 +4,8 @@
 //! whoever reads a value decides what it means. Intrinsic functions and variables are still plain
 //! nodes here; `intrinsics` and `format` give them their meaning.
 //!
-//! Reading is bounded: [`MAX_DEPTH`] levels, [`MAX_ALIASED_NODES`] nodes made by aliases; what is
-//! beyond is refused at its place. Nothing here recurses on what a file says.
+//! Reading is bounded: [`MAX_DEPTH`] levels, [`MAX_NODES`] values, [`MAX_ALIASED_NODES`] of them made
+//! by aliases; what is beyond is refused at its place. Nothing here recurses on what a file says.
 
 mod json;
 mod yaml;
@@ -20,6 +20,9 @@ pub const MAX_DEPTH: usize = 64;
 
 /// How many nodes all aliases of a file may add: real files add hundreds, a "billion laughs" 10⁹.
 pub const MAX_ALIASED_NODES: usize = 50_000;
+
+/// How many values a file may have. CloudFormation's largest template (1 MB) has a fraction of it.
+pub const MAX_NODES: usize = 250_000;
 
 /// One value.
 #[derive(Debug, Clone, PartialEq)]
@@ -194,6 +197,15 @@ pub fn quote(text: &str) -> String {
 fn too_deep(place: Place, path: &str) -> Diagnostic {
     Diagnostic::error(place, path, format!("nested more than {MAX_DEPTH} levels deep"))
         .help("no template needs that; is a bracket or an indentation wrong?")
+}
+
+fn too_many(place: Place) -> Diagnostic {
+    Diagnostic::error(place, "", format!("the file has more than {MAX_NODES} values"))
+}
+
+/// What a text weighs against a limit on values: long texts count more than once.
+pub(crate) fn weight(text: &str) -> usize {
+    1 + text.len() / 256
 }
 
 fn duplicate_key(key: &str, place: Place, first: &Place) -> Diagnostic {

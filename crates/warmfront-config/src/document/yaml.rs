@@ -1,11 +1,14 @@
 //! YAML into a [`Node`] tree, event by event, with our own stack.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
 
-use super::{Entry, MAX_ALIASED_NODES, MAX_DEPTH, Node, Value, duplicate_key, too_deep};
+use super::{
+    Entry, MAX_ALIASED_NODES, MAX_DEPTH, MAX_NODES, Node, Value, duplicate_key, too_deep, too_many,
+    weight,
+};
 use crate::diagnostic::{Diagnostic, Problems};
 use crate::place::Place;
 
@@ -20,6 +23,7 @@ pub(super) fn parse(text: &str, file: &Arc<str>, problems: &Problems) -> Option<
         open: Vec::new(),
         anchors: HashMap::new(),
         aliased: 0,
+        nodes: 0,
         root: None,
     };
     let mut parser = Parser::new_from_str(text);
@@ -45,6 +49,7 @@ struct Builder<'a> {
     open: Vec<Open>,
     anchors: HashMap<usize, Anchored>,
     aliased: usize,
+    nodes: usize,
     root: Option<Node>,
 }
 
@@ -74,6 +79,11 @@ impl Builder<'_> {
         let place = self.place(at);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
+                self.nodes += 1;
+                if self.nodes > MAX_NODES {
+                    return Err(too_many(place));
+                }
+                let size = weight(&text);
                 let quoted = style != ScalarStyle::Plain;
                 let is_null = !quoted && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
                 let value = if is_null {
@@ -82,7 +92,7 @@ impl Builder<'_> {
                     Value::Text { text: text.into_owned(), quoted }
                 };
                 let node = Node { place, tag: tag_text(tag.as_deref()), value };
-                self.add(Anchored { node, size: 1, height: 0 }, anchor)
+                self.add(Anchored { node, size, height: 0 }, anchor)
             }
             Event::SequenceStart(anchor, tag) => {
                 self.open(place, tag.as_deref(), anchor, Content::List(Vec::new()))
@@ -194,6 +204,7 @@ impl Builder<'_> {
         }
         let (merges, mut kept): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|entry| entry.key == "<<");
+        let mut known: HashSet<String> = kept.iter().map(|entry| entry.key.clone()).collect();
         for merge in merges {
             let sources = match merge.value.value {
                 Value::List(items) => items,
@@ -206,7 +217,7 @@ impl Builder<'_> {
                     continue;
                 };
                 for entry in more {
-                    if kept.iter().all(|known| known.key != entry.key) {
+                    if known.insert(entry.key.clone()) {
                         kept.push(entry);
                     }
                 }
@@ -246,7 +257,9 @@ fn tag_text(tag: Option<&Tag>) -> Option<Arc<str>> {
 
 /// YAML allows no control characters but tab and line ends (YAML 1.2 §5.1); they mean a binary file.
 fn control_character(text: &str, file: &Arc<str>) -> Option<Diagnostic> {
-    let at = text.find(|c: char| c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r'))?;
+    // Control characters are single bytes in UTF-8, and bytes are quicker to look through.
+    let is_control = |b: u8| b.is_ascii_control() && !matches!(b, b'\t' | b'\n' | b'\r');
+    let at = text.bytes().position(is_control)?;
     let before = &text[..at];
     let line = 1 + before.matches('\n').count();
     let column = 1 + before.rsplit('\n').next().unwrap_or("").chars().count();
@@ -267,15 +280,14 @@ fn syntax_error(
     open: Option<&Place>,
 ) -> Diagnostic {
     let at = error.marker();
+    if let Some((line, column)) = tab_near(text, at.line()) {
+        let place = Place { file: file.clone(), line, column };
+        let message = "this line is indented with a tab; YAML allows only spaces there";
+        return Diagnostic::error(place, "", message);
+    }
     let is_at_end = at.index() >= text.trim_end().chars().count();
-    let has_tab = text
-        .lines()
-        .nth(at.line().saturating_sub(1))
-        .is_some_and(|line| line.trim_start_matches(' ').starts_with('\t'));
     let message = format!("this is not valid YAML: {}", error.info());
-    let help = if has_tab {
-        Some("the line is indented with a tab; YAML allows only spaces there".to_owned())
-    } else if is_at_end {
+    let help = if is_at_end {
         Some(match open {
             Some(open) => format!(
                 "the file ends in the middle of what begins at {}:{}; was it cut off?",
@@ -283,8 +295,22 @@ fn syntax_error(
             ),
             None => "the file ends too early; was it cut off?".to_owned(),
         })
+    } else if error.info().contains("quoted scalar") {
+        Some("is the quotation mark at the end missing?".to_owned())
     } else {
         None
     };
     Diagnostic::error(place(*at, file), "", message).maybe_help(help)
+}
+
+/// The tab in the indentation of this line or the next, which is what the parser stumbled over.
+fn tab_near(text: &str, line: usize) -> Option<(u32, u32)> {
+    let lines = text.lines().enumerate().skip(line.saturating_sub(1)).take(2);
+    lines
+        .filter_map(|(index, line)| {
+            let spaces = line.len() - line.trim_start_matches(' ').len();
+            let is_tab = line[spaces..].starts_with('\t') && !line.trim().is_empty();
+            is_tab.then_some((index + 1, spaces + 1))
+        })
+        .find_map(|(line, column)| Some((u32::try_from(line).ok()?, u32::try_from(column).ok()?)))
 }

@@ -61,7 +61,7 @@ fn report(graph: &Graph<'_>, what: &str, section: &str, evaluator: &Evaluator<'_
                 let message =
                     format!("these {what} refer to each other in a circle: {}", names.join(" → "));
                 let problem = Diagnostic::error(place.clone(), path, message)
-                    .help("CloudFormation cannot create either first; take one reference out");
+                    .help(format!("none of the {what} can come first; take one reference out"));
                 evaluator.problems.add(problem);
             } else if !finished.contains(target) {
                 on_trail.insert(target);

@@ -31,6 +31,9 @@ const MAX_EVALUATION_DEPTH: usize = 128;
 /// The longest text a function may produce. A CloudFront function, the longest text we read, has 10 KB.
 const MAX_TEXT: usize = 256 * 1024;
 
+/// How much text one template may produce in all, however it multiplies.
+const MAX_PRODUCED: usize = 64 * 1024 * 1024;
+
 /// Evaluates the nodes of one template.
 pub(crate) struct Evaluator<'t> {
     pub(crate) template: &'t Template,
@@ -40,6 +43,7 @@ pub(crate) struct Evaluator<'t> {
     conditions: RefCell<HashMap<String, Option<bool>>>,
     missing_parameters: RefCell<HashSet<String>>,
     depth: Cell<usize>,
+    produced: Cell<usize>,
     lenient: Cell<bool>,
 }
 
@@ -58,18 +62,31 @@ impl<'t> Evaluator<'t> {
             conditions: RefCell::default(),
             missing_parameters: RefCell::default(),
             depth: Cell::new(0),
+            produced: Cell::new(0),
             lenient: Cell::new(false),
         }
     }
 
     /// The node without functions. `path` is where it stands, for messages.
     pub(crate) fn evaluate(&self, node: &Node, path: &str) -> Node {
+        if self.problems.is_full() {
+            return Node::unknown(node.place.clone());
+        }
         if self.depth.get() >= MAX_EVALUATION_DEPTH {
             return self.fail(node, path, "functions and references are nested too deeply here");
         }
         self.depth.set(self.depth.get() + 1);
         let evaluated = self.evaluate_unguarded(node, path);
         self.depth.set(self.depth.get() - 1);
+        let before = self.produced.get();
+        self.produced.set(before + evaluated.as_text().map_or(1, str::len));
+        if self.produced.get() > MAX_PRODUCED {
+            // Said once; what follows stays unknown.
+            if before <= MAX_PRODUCED {
+                self.fail(node, path, "the values of this template multiply beyond all use");
+            }
+            return Node::unknown(node.place.clone());
+        }
         evaluated
     }
 

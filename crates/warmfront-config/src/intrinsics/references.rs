@@ -23,7 +23,7 @@ impl Evaluator<'_> {
         if let Some(value) = self.pseudo_parameter(name, at) {
             return value;
         }
-        if let Some(parameter) = self.template.parameters.iter().find(|entry| entry.key == name) {
+        if let Some(parameter) = self.template.parameter(name) {
             return self.parameter(parameter, at);
         }
         if let Some(value) = self.given_attribute(name, "Ref") {
@@ -104,7 +104,10 @@ impl Evaluator<'_> {
 
     /// Whether `Ref` knows this name.
     pub(super) fn is_name(&self, name: &str) -> bool {
-        self.known_names().any(|known| known == name) || self.given_attribute(name, "Ref").is_some()
+        self.template.parameter(name).is_some()
+            || self.template.resource(name).is_some()
+            || PSEUDO_PARAMETERS.contains(&name)
+            || self.given_attribute(name, "Ref").is_some()
     }
 
     /// The name a resource is deployed under: what `Ref` gives for it. `None` when it was reported.

@@ -1,5 +1,7 @@
 //! `Fn::Sub`: names in `${…}` inside a text; `${!Literal}` stays `${Literal}`.
 
+use std::collections::HashMap;
+
 use super::Evaluator;
 use crate::document::{Entry, Node, Value, quote};
 use crate::suggest::did_you_mean;
@@ -33,6 +35,7 @@ impl Evaluator<'_> {
         let mut done = String::with_capacity(text.len());
         let mut rest = text;
         let mut is_known = true;
+        let mut values: HashMap<&str, Option<String>> = HashMap::new();
         while let Some(start) = rest.find("${") {
             done.push_str(&rest[..start]);
             let inside = &rest[start + 2..];
@@ -48,7 +51,16 @@ impl Evaluator<'_> {
                 done.push('}');
                 continue;
             }
-            match self.substitute(name, variables, template, path) {
+            // Each name is evaluated once, or nested texts would take exponential time.
+            let value = match values.get(name) {
+                Some(value) => value.clone(),
+                None => {
+                    let value = self.substitute(name, variables, template, path);
+                    values.insert(name, value.clone());
+                    value
+                }
+            };
+            match value {
                 Some(value) => done.push_str(&value),
                 None => is_known = false,
             }

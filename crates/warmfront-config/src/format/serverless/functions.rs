@@ -3,6 +3,8 @@
 //! Logical ids are the framework's own (`HelloLambdaFunction`, `HttpApi`, `HttpApiRouteGetHello`),
 //! so that a user's `!Ref HttpApi` finds what it finds on AWS.
 
+use std::collections::HashMap;
+
 use super::{Provider, Variables};
 use crate::diagnostic::{Diagnostic, Problems};
 use crate::document::{Entry, Node, Value, quote};
@@ -23,7 +25,8 @@ pub(super) fn write_out(
     problems: &Problems,
     ledger: &Ledger,
 ) -> Vec<(String, Entry)> {
-    let mut writer = Writer { service, provider, problems, ledger, deployed: Vec::new() };
+    let mut writer =
+        Writer { service, provider, problems, ledger, deployed: Vec::new(), ids: HashMap::new() };
     writer.provider_notes();
     for function in function_entries(root, variables, problems) {
         writer.function(&function);
@@ -100,6 +103,8 @@ struct Writer<'a> {
     problems: &'a Problems,
     ledger: &'a Ledger,
     deployed: Vec<(String, Entry)>,
+    /// Where each logical id was deployed for.
+    ids: HashMap<String, Place>,
 }
 
 impl Writer<'_> {
@@ -234,6 +239,7 @@ impl Writer<'_> {
     /// The provider's variables with the function's own over them.
     fn environment(&self, own: &Node, path: &str) -> Node {
         let mut variables: Vec<Entry> = Vec::new();
+        let mut known: HashMap<&str, usize> = HashMap::new();
         let sections = [
             ("provider.environment".to_owned(), self.provider.settings.get("environment")),
             (format!("{path}.environment"), own.get("environment")),
@@ -249,8 +255,13 @@ impl Writer<'_> {
                 continue;
             };
             for entry in entries {
-                variables.retain(|known| known.key != entry.key);
-                variables.push(entry.clone());
+                match known.get(entry.key.as_str()) {
+                    Some(&index) => variables[index] = entry.clone(),
+                    None => {
+                        known.insert(&entry.key, variables.len());
+                        variables.push(entry.clone());
+                    }
+                }
             }
         }
         Node { place: own.place.clone(), tag: None, value: Value::Map(variables) }
@@ -305,7 +316,7 @@ impl Writer<'_> {
         let id = logical_id(key);
         let function_path = format!("functions.{key}");
         let integration = format!("HttpApiIntegration{id}");
-        if self.deployed.iter().all(|(_, entry)| entry.key != integration) {
+        if !self.ids.contains_key(&integration) {
             let properties = Node::map(
                 [
                     ("ApiId", reference("HttpApi", place)),
@@ -330,11 +341,11 @@ impl Writer<'_> {
             let method = if method == "*" { "ANY".to_owned() } else { method.to_ascii_uppercase() };
             (route_id(&method, &route_path), format!("{method} {route_path}"))
         };
-        if let Some((_, known)) = self.deployed.iter().find(|(_, entry)| entry.key == route_id) {
+        if let Some(known) = self.ids.get(&route_id) {
             let message = format!(
                 "the route {} is here for the second time (first at {})",
                 quote(&route_key),
-                known.place
+                known
             );
             self.error(place, path, message);
             return;
@@ -412,7 +423,7 @@ impl Writer<'_> {
 
     /// The one HTTP API of a service, with its `$default` stage.
     fn http_api(&mut self, place: &Place) {
-        if self.deployed.iter().any(|(_, entry)| entry.key == "HttpApi") {
+        if self.ids.contains_key("HttpApi") {
             return;
         }
         let name = format!("{}-{}", self.provider.stage, self.service);
@@ -503,9 +514,10 @@ impl Writer<'_> {
     }
 
     fn resource(&mut self, path: &str, id: &str, kind: &str, properties: Node, place: &Place) {
-        if self.deployed.iter().any(|(_, entry)| entry.key == id) {
+        if self.ids.contains_key(id) {
             return;
         }
+        self.ids.insert(id.to_owned(), place.clone());
         let value = Node::map(
             [("Type", Node::text(kind, place.clone())), ("Properties", properties)],
             place.clone(),

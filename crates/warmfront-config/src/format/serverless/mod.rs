@@ -7,6 +7,7 @@
 mod functions;
 mod variables;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use crate::Options;
@@ -51,10 +52,12 @@ pub(crate) fn read(
     }
     long_forms(&mut sections, "", problems);
     let mut template = Template::read(&sections, problems);
+    let paths: HashMap<&str, &str> =
+        deployed.iter().map(|(path, entry)| (entry.key.as_str(), path.as_str())).collect();
     for resource in &mut template.resources {
-        if let Some((path, _)) = deployed.iter().find(|(_, entry)| entry.key == resource.id) {
+        if let Some(path) = paths.get(resource.id.as_str()) {
             resource.is_generated = true;
-            resource.path.clone_from(path);
+            resource.path = (*path).to_owned();
         }
     }
     Some(Service { name, region: provider.region, template })
@@ -203,9 +206,11 @@ fn resolved_resources(section: &Node, variables: &Variables<'_>) -> Node {
 fn merge(base: &mut Node, over: Node) {
     match (&mut base.value, over.value) {
         (Value::Map(entries), Value::Map(more)) => {
+            let known: HashMap<String, usize> =
+                entries.iter().enumerate().map(|(i, entry)| (entry.key.clone(), i)).collect();
             for entry in more {
-                match entries.iter_mut().find(|known| known.key == entry.key) {
-                    Some(known) => merge(&mut known.value, entry.value),
+                match known.get(&entry.key) {
+                    Some(&index) => merge(&mut entries[index].value, entry.value),
                     None => entries.push(entry),
                 }
             }

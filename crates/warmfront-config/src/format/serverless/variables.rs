@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::Options;
 use crate::diagnostic::{Diagnostic, Problems};
-use crate::document::{self, Entry, Node, Value, quote};
+use crate::document::{self, Entry, Node, Value, quote, weight};
 use crate::names::{DEFAULT_ACCOUNT, DEFAULT_REGION};
 use crate::place::Place;
 use crate::source::Sources;
@@ -22,7 +22,7 @@ use crate::suggest::did_you_mean;
 use crate::template::join;
 
 /// Limits of one source: real ones use a few hundred variables.
-const MAX_SUBSTITUTIONS: usize = 10_000;
+const MAX_SUBSTITUTIONS: usize = 5_000;
 const MAX_NODES: usize = 200_000;
 const MAX_TEXT: usize = 256 * 1024;
 const MAX_DEPTH: usize = 96;
@@ -41,6 +41,7 @@ pub(super) struct Variables<'a> {
     depth: Cell<usize>,
     is_quiet: Cell<bool>,
     is_exhausted: Cell<bool>,
+    stage: RefCell<Option<String>>,
 }
 
 /// What one source of a variable says.
@@ -80,12 +81,13 @@ impl<'a> Variables<'a> {
             depth: Cell::new(0),
             is_quiet: Cell::new(false),
             is_exhausted: Cell::new(false),
+            stage: RefCell::default(),
         }
     }
 
     /// `node` with all variables replaced, at every depth.
     pub(super) fn resolve(&self, node: &Node, path: &str) -> Node {
-        self.nodes.set(self.nodes.get() + 1);
+        self.nodes.set(self.nodes.get() + node.as_text().map_or(1, weight));
         if self.nodes.get() > MAX_NODES || self.depth.get() >= MAX_DEPTH {
             return self.exhausted(node, path);
         }
@@ -140,14 +142,18 @@ impl<'a> Variables<'a> {
 
     /// `--stage`, `--opt stage=`, `provider.stage`, or `dev`.
     pub(super) fn stage(&self) -> String {
+        if let Some(known) = &*self.stage.borrow() {
+            return known.clone();
+        }
         let given = self.options.stage.clone().or_else(|| self.option("stage"));
-        given
-            .or_else(|| {
-                let provider = self.resolve_top(self.root.get("provider")?, "provider");
-                let stage = self.resolve(provider.get("stage")?, "provider.stage");
-                stage.as_text().map(str::to_owned)
-            })
-            .unwrap_or_else(|| "dev".to_owned())
+        let stage = given.or_else(|| {
+            let provider = self.resolve_top(self.root.get("provider")?, "provider");
+            let stage = self.resolve(provider.get("stage")?, "provider.stage");
+            stage.as_text().map(str::to_owned)
+        });
+        let stage = stage.unwrap_or_else(|| "dev".to_owned());
+        *self.stage.borrow_mut() = Some(stage.clone());
+        stage
     }
 
     fn resolve_text(&self, text: &str, at: &Node, path: &str) -> Node {
@@ -481,16 +487,15 @@ impl<'a> Variables<'a> {
                 if current.as_text().is_some_and(|text| text.contains("${")) {
                     current = Cow::Owned(self.resolve(&current, path));
                 }
-                let next = match &current.value {
-                    Value::Map(_) => current.get(step).cloned(),
-                    Value::List(items) => {
-                        step.parse::<usize>().ok().and_then(|i| items.get(i)).cloned()
-                    }
-                    Value::Unknown => return Outcome::Failed,
-                    _ => None,
+                let next = match current {
+                    Cow::Borrowed(node) => child(node, step).map(Cow::Borrowed),
+                    Cow::Owned(ref node) => child(node, step).cloned().map(Cow::Owned),
                 };
+                if current.value == Value::Unknown {
+                    return Outcome::Failed;
+                }
                 match next {
-                    Some(node) => current = Cow::Owned(node),
+                    Some(node) => current = node,
                     None => return Outcome::Missing(self.no_such_key(&current, step, source)),
                 }
             }
@@ -575,6 +580,14 @@ impl Entry {
             place: self.place.clone(),
             value: Node::unknown(self.place.clone()),
         }
+    }
+}
+
+/// The value of a map's key, or the item of a list at an index.
+fn child<'n>(node: &'n Node, step: &str) -> Option<&'n Node> {
+    match &node.value {
+        Value::List(items) => items.get(step.parse::<usize>().ok()?),
+        _ => node.get(step),
     }
 }
 
