@@ -113,11 +113,17 @@ impl Device {
     /// by the words that the devices themselves use.
     fn is(self, agent: &[u8]) -> bool {
         // A longer one says nothing more, and looking at all of it would be a viewer's to decide.
-        let agent = &agent[..agent.len().min(1024)];
-        let says = |word: &&str| -> bool {
-            let word = word.as_bytes();
-            agent.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
+        // In lower case on the stack, where a search by `str` takes many octets at once: this is
+        // done on every hit of a behavior that keys on a device.
+        let mut lower = [0; 1024];
+        let length = agent.len().min(lower.len());
+        lower[..length].copy_from_slice(&agent[..length]);
+        lower.make_ascii_lowercase();
+        let agent = match std::str::from_utf8(&lower[..length]) {
+            Ok(text) => text,
+            Err(error) => std::str::from_utf8(&lower[..error.valid_up_to()]).unwrap_or_default(),
         };
+        let says = |word: &&str| agent.contains(*word);
         let says_any = |words: &[&str]| words.iter().any(says);
         let is_tv = || says_any(TELEVISIONS);
         let is_tablet =
