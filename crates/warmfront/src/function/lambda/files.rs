@@ -5,7 +5,7 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -29,7 +29,7 @@ impl Files {
                 format!("the directory for function workers, {}: {error}", directory.display());
             io::Error::new(error.kind(), what)
         };
-        private_directory(directory).map_err(named)?;
+        private_directory(directory).and_then(|()| only_ours(directory)).map_err(named)?;
         let directory = fs::canonicalize(directory).map_err(named)?;
         let bootstrap = directory.join(format!("bootstrap-{}.cjs", hash(BOOTSTRAP)));
         write_once(&bootstrap, BOOTSTRAP).map_err(named)?;
@@ -70,6 +70,15 @@ fn private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Whoever can write here decides what Node runs.
+fn only_ours(directory: &Path) -> io::Result<()> {
+    if fs::metadata(directory)?.permissions().mode() & 0o022 != 0 {
+        let what = "others may write to it; take that right away (chmod go-w) or name another one";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
+    }
+    Ok(())
+}
+
 /// Writes beside and renames, so that nobody ever reads half a file.
 fn write_once(path: &Path, text: &str) -> io::Result<()> {
     if fs::read(path).is_ok_and(|there| there == text.as_bytes()) {
@@ -91,7 +100,6 @@ fn hash(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn files_are_private_and_writing_them_again_changes_nothing() {
@@ -118,5 +126,18 @@ mod tests {
         let said =
             files.task_root(&Code::Directory("/no/such/code".into())).unwrap_err().to_string();
         assert!(said.contains("the code directory /no/such/code"), "{said}");
+    }
+
+    #[test]
+    fn a_directory_that_others_may_write_to_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        for (mode, refused) in [(0o777, true), (0o770, true), (0o702, true), (0o755, false)] {
+            fs::set_permissions(parent.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let prepared = Files::prepare(parent.path());
+            assert_eq!(prepared.is_err(), refused, "{mode:o}");
+            if let Err(error) = prepared {
+                assert!(error.to_string().contains("chmod go-w"), "{error}");
+            }
+        }
     }
 }
