@@ -12,6 +12,7 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -150,12 +151,15 @@ impl<A: Answers> Exchange<A> {
         let in_flight = self.pulse.request_begins();
         let (head, incoming) = request.into_parts();
         let version = head.version;
-        let keeps_alive = version == Version::HTTP_11 && !asks_to_close(&head.headers);
-        let body = if http_body::Body::is_end_stream(&incoming) {
-            Body::empty()
+        let broke_off = Arc::new(AtomicBool::new(false));
+        let has_body = !http_body::Body::is_end_stream(&incoming);
+        let body = if has_body {
+            Body::stream(Impatient::new(incoming, self.body_idle, broke_off.clone()))
         } else {
-            Body::stream(Impatient::new(incoming, self.body_idle))
+            Body::empty()
         };
+        // With a body hyper may have reasons of its own to close, and says so itself.
+        let keeps_alive = version == Version::HTTP_11 && !has_body && !asks_to_close(&head.headers);
         let request = ViewerRequest { head, body, viewer: self.viewer };
         // A bug met by one request must not take the others of its thread along.
         let answer = AssertUnwindSafe(self.answers.answer(request)).catch_unwind().await;
@@ -169,7 +173,10 @@ impl<A: Answers> Exchange<A> {
         } else {
             // hyper writes the viewer's own version; an origin's 1.0 must not end ours early.
             *reply.version_mut() = Version::HTTP_11;
-            if keeps_alive
+            if broke_off.load(Relaxed) {
+                // Nobody knows where the next request would begin.
+                reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            } else if keeps_alive
                 && !self.pulse.is_closing()
                 && !reply.headers().contains_key(header::CONNECTION)
             {
@@ -259,13 +266,15 @@ impl http_body::Body for Delivered {
 struct Impatient {
     incoming: Incoming,
     limit: Duration,
+    /// Told when the body ends before its end.
+    broke_off: Arc<AtomicBool>,
     /// Runs while we wait for bytes.
     alarm: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
 impl Impatient {
-    fn new(incoming: Incoming, limit: Duration) -> Self {
-        Self { incoming, limit, alarm: None }
+    fn new(incoming: Incoming, limit: Duration, broke_off: Arc<AtomicBool>) -> Self {
+        Self { incoming, limit, broke_off, alarm: None }
     }
 }
 
@@ -280,11 +289,15 @@ impl http_body::Body for Impatient {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.incoming).poll_frame(cx) {
             this.alarm = None;
+            if matches!(frame, Some(Err(_))) {
+                this.broke_off.store(true, Relaxed);
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)));
         }
         let limit = this.limit;
         let alarm = this.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
         ready!(alarm.as_mut().poll(cx));
+        this.broke_off.store(true, Relaxed);
         let message =
             format!("the viewer sent nothing of its request body for {} s", limit.as_secs());
         Poll::Ready(Some(Err(BodyError::Cut(message.into()))))

@@ -1,0 +1,12 @@
+//! The started program, from outside: its sockets, signals, exit codes and logs.
+//!
+//! One binary, so that it is linked once. [`harness`] starts the program on ports that the kernel chose,
+//! [`origin`] is the server behind it that writes down what it saw.
+
+mod cases;
+mod commands;
+mod framing;
+mod framing_rows;
+mod harness;
+mod origin;
+mod serving;

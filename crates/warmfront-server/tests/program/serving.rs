@@ -1,0 +1,226 @@
+//! A running program: TLS, the admin port, logs, reload, drain.
+
+use std::fs;
+
+use super::harness::{PASS_THROUGH, PATIENCE, Program, source, talk, warmfront};
+use super::origin::Origin;
+
+fn started(arguments: &[&str]) -> (Program, Origin, tempfile::TempDir) {
+    let origin = Origin::start();
+    let (directory, template) = source(PASS_THROUGH);
+    let flag = origin.flag();
+    let all: Vec<&str> = ["--origin", &flag].into_iter().chain(arguments.iter().copied()).collect();
+    (Program::start(&template, &all).unwrap(), origin, directory)
+}
+
+#[test]
+fn curl_trusts_the_development_ca_and_speaks_http_2() {
+    let (program, _origin, _directory) = started(&[]);
+    let port = program.https.port();
+    let write = ["--output", "/dev/null", "--write-out", "%{http_code} %{http_version}"];
+    for host in ["localhost", "127.0.0.1", "shop.example.com", "anything.example.org"] {
+        let (url, resolve) =
+            (format!("https://{host}:{port}/a"), format!("{host}:{port}:127.0.0.1"));
+        for (version, expected) in [("--http2", "200 2"), ("--http1.1", "200 1.1")] {
+            let said =
+                program.curl(&[&write[..], &["--resolve", &resolve, version, &url]].concat());
+            assert_eq!(said, expected, "{host} {version}");
+        }
+    }
+    // Without our CA it must not.
+    let said = program.curl(&["--cacert", "/dev/null", &format!("https://localhost:{port}/")]);
+    assert!(said.contains("certificate"), "{said}");
+}
+
+#[test]
+fn http_1_distributions_are_not_offered_http_2() {
+    let origin = Origin::start();
+    let (_directory, template) = source(&PASS_THROUGH.replace("http2", "http1.1"));
+    let program = Program::start(&template, &["--origin", &origin.flag()]).unwrap();
+    let url = format!("https://localhost:{}/", program.https.port());
+    let write = ["--output", "/dev/null", "--write-out", "%{http_code} %{http_version}", "--http2"];
+    assert_eq!(program.curl(&[&write[..], &[&url]].concat()), "200 1.1");
+}
+
+#[test]
+fn the_admin_port_tells_how_things_are() {
+    let (program, _origin, _directory) = started(&["--access-log", "off"]);
+    program.talk("GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    program.talk("BREW /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    for target in ["/healthz", "/readyz"] {
+        assert!(program.admin("GET", target).starts_with("HTTP/1.1 200 "), "{target}");
+    }
+    let metrics = program.admin("GET", "/metrics");
+    for line in [
+        "warmfront_requests_total{result=\"Miss\"} 1",
+        "warmfront_requests_total{result=\"Error\"} 1",
+        "warmfront_responses_total{class=\"2xx\"} 1",
+        "warmfront_responses_total{class=\"4xx\"} 1",
+        "warmfront_broken_bodies_total 0",
+        "warmfront_cache_limit_bytes 268435456",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} in {metrics}");
+    }
+    let rebound = b"GET /metrics HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
+    assert!(talk(program.admin, rebound).starts_with("HTTP/1.1 403 "));
+    assert!(program.admin("POST", "/clock/advance?ms=1").starts_with("HTTP/1.1 404 "));
+}
+
+#[test]
+fn every_request_is_one_escaped_line() {
+    let (program, _origin, _directory) = started(&[]);
+    program.talk(
+        "GET /a%0Ab?Signature=geheim&x='| HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    );
+    program.talk(
+        "POST /b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 2\r\n\r\nab",
+    );
+    program.talk("GET /c HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n");
+    assert!(program.stdout.wait_for("/c"));
+    let log = program.stdout.text();
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(lines.len(), 3, "{log}");
+    assert!(
+        lines[0].contains(" 127.0.0.1 GET http://localhost/a%0Ab?Signature=REDACTED&x=%27%7C "),
+        "{log}"
+    );
+    assert!(lines[0].contains(" 200 Miss 4B "), "{log}");
+    assert!(lines[1].contains(" POST http://localhost/b 200 Miss 4B "), "{log}");
+    assert!(lines[2].contains(" 400 Error/"), "{log}");
+    assert!(!log.contains("geheim") && !log.contains("broken"), "{log}");
+}
+
+#[test]
+fn json_lines_are_json() {
+    let (program, _origin, _directory) = started(&["--access-log", "json"]);
+    program.talk(
+        "GET /a HTTP/1.1\r\nHost: localhost\r\nUser-Agent: \"x\\\r\nConnection: close\r\n\r\n",
+    );
+    assert!(program.stdout.wait_for("\n"));
+    let log = program.stdout.text();
+    let line: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    assert_eq!(line["status"], 200);
+    assert_eq!(line["result"], "Miss");
+    assert_eq!(line["target"], "/a");
+    assert_eq!(line["user_agent"], "%22x%5C");
+    assert_eq!(line["complete"], true);
+    assert_eq!(line["request_id"].as_str().unwrap().len(), 56);
+}
+
+#[test]
+fn a_reload_takes_the_new_source_and_keeps_the_old_one_when_it_is_broken() {
+    let (program, origin, directory) = started(&[]);
+    let template = directory.path().join("template.yml");
+    let ask = || {
+        program.talk(
+            "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        )
+    };
+    assert!(ask().starts_with("HTTP/1.1 200 "));
+
+    fs::write(&template, PASS_THROUGH.replace("TargetOriginId: site", "TargetOriginId: siet"))
+        .unwrap();
+    program.signal("HUP");
+    assert!(program.stderr.wait_for("was not reloaded"));
+    let said = program.stderr.text();
+    assert!(said.contains("siet") && said.contains("template.yml:"), "{said}");
+    assert!(ask().starts_with("HTTP/1.1 200 "));
+
+    fs::write(
+        &template,
+        PASS_THROUGH.replace("[GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]", "[GET, HEAD]"),
+    )
+    .unwrap();
+    program.signal("HUP");
+    assert!(program.stderr.wait_for("\nreloaded "));
+    assert!(ask().starts_with("HTTP/1.1 403 "));
+    assert_eq!(origin.seen("/a").len(), 2);
+    let metrics = program.admin("GET", "/metrics");
+    assert!(
+        metrics.contains("\nwarmfront_reloads_total 1\nwarmfront")
+            || metrics.contains("reloads_total 1")
+    );
+    assert!(metrics.contains("warmfront_reload_failures_total 1"), "{metrics}");
+}
+
+#[test]
+fn sigterm_finishes_what_is_in_flight() {
+    let (program, origin, _directory) = started(&[]);
+    let address = program.http;
+    let held =
+        std::thread::spawn(move || talk(address, b"GET /held HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    origin.await_request("/held");
+    program.signal("TERM");
+    assert!(program.stderr.wait_for("draining"));
+    assert!(program.admin("GET", "/readyz").starts_with("HTTP/1.1 503 "));
+    assert!(program.admin("GET", "/healthz").starts_with("HTTP/1.1 200 "));
+    origin.release();
+    let reply = held.join().unwrap();
+    assert!(reply.contains("Connection: close") && reply.ends_with("seen"), "{reply}");
+    assert_eq!(program.wait().code(), Some(0));
+}
+
+#[test]
+fn sigint_quits_at_once() {
+    let (program, origin, _directory) = started(&[]);
+    let address = program.http;
+    let held =
+        std::thread::spawn(move || talk(address, b"GET /held HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    origin.await_request("/held");
+    let before = std::time::Instant::now();
+    program.signal("INT");
+    assert_eq!(program.wait().code(), Some(130));
+    // The drain would have waited for the origin.
+    assert!(before.elapsed() < PATIENCE / 2);
+    assert_eq!(held.join().unwrap(), "");
+}
+
+#[test]
+fn a_second_copy_is_told_what_is_taken() {
+    let (program, _origin, directory) = started(&[]);
+    let template = directory.path().join("template.yml");
+    let flags = ["--origin", "site=http://127.0.0.1:9"];
+    let same_state = Program::start_in(&program.state, &template, &flags).err().unwrap();
+    let pid = fs::read_to_string(program.state.join("warmfront.pid")).unwrap();
+    assert!(same_state.contains(&format!("process {}", pid.trim())), "{same_state}");
+    assert!(same_state.contains("exit status: 3"), "{same_state}");
+
+    let port = program.http.port();
+    let output = warmfront()
+        .arg("run")
+        .arg(&template)
+        .args(flags)
+        .args(["--https", "off", "--admin", "off", "--http", &port.to_string()])
+        .arg("--state-dir")
+        .arg(directory.path().join("other"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains(&format!("port {port} is in use")) && said.contains("--http off"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_banner_says_what_is_served_and_what_has_no_effect() {
+    let origin = Origin::start();
+    let text =
+        PASS_THROUGH.replace("Enabled: true", "Enabled: true\n        PriceClass: PriceClass_100");
+    let (_directory, template) = source(&text);
+    let program = Program::start(&template, &["--origin", &origin.flag()]).unwrap();
+    assert!(program.stderr.wait_for("PriceClass: "));
+    let said = program.stderr.text();
+    for part in [
+        "Distribution Edge (E".to_owned(),
+        format!("https://localhost:{}/", program.https.port()),
+        format!("https://shop.example.com:{}/", program.https.port()),
+        format!("site: site.example.com at http://{}", origin.address),
+        "all methods, http and https; not cached".to_owned(),
+        "curl --cacert".to_owned(),
+        "template.yml:8:9 ".to_owned(),
+    ] {
+        assert!(said.contains(&part), "{part} in {said}");
+    }
+}
