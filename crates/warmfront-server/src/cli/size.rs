@@ -49,7 +49,7 @@ impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut value = self.0;
         for unit in ["B", "KiB", "MiB", "GiB"] {
-            if value < 1024 || value % 1024 != 0 {
+            if value < 1024 || !value.is_multiple_of(1024) {
                 return write!(f, "{value} {unit}");
             }
             value /= 1024;

@@ -91,6 +91,13 @@ fn a_failing_case_fails_and_says_where() {
 }
 
 #[test]
+fn every_case_of_the_project_passes_in_process() {
+    let cases = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cases");
+    let (status, out, _) = said(&["test", cases]);
+    assert_eq!(status, 0, "{out}");
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
     let (_directory, path) = source(PASS_THROUGH);
     let mut child =

@@ -9,8 +9,11 @@ pub(crate) struct Row {
     /// Fields that the origin must not see, in lower case.
     pub(crate) kept_here: &'static [&'static str],
     /// A word in `bytes`, and what is put in its place.
-    pub(crate) filled: Option<(&'static str, fn() -> Vec<u8>)>,
+    pub(crate) filled: Option<Filling>,
 }
+
+/// A word, and what makes its replacement.
+type Filling = (&'static str, fn() -> Vec<u8>);
 
 /// One way a row may end.
 #[derive(Debug)]

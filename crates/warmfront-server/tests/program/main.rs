@@ -3,6 +3,8 @@
 //! One binary, so that it is linked once. [`harness`] starts the program on ports that the kernel chose,
 //! [`origin`] is the server behind it that writes down what it saw.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests may panic, as tests do")]
+
 mod cases;
 mod commands;
 mod framing;
