@@ -2,7 +2,8 @@
 //!
 //! A timer per request costs more than the request, so a connection only notes coarse times in its
 //! [`Pulse`], and a sweep twice a second per worker ends those that wait too long (reliability: header
-//! 10 s, keep-alive 60 s, write stall 60 s; closed at the limit or at most a second later).
+//! 10 s, keep-alive 60 s, write stall 60 s; closed at the limit or at most a second later). While every
+//! place for a connection is taken, idle ones make room after a second.
 //! The request body's idle limit is in `http`, where the body is read.
 //!
 //! Two things stay hidden behind hyper: pipelined bytes of a next head that came while a reply was
@@ -15,6 +16,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
+use tokio::sync::Semaphore;
 
 /// How long a connection may wait, and for what.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +25,8 @@ pub(crate) struct Limits {
     pub(crate) head: Duration,
     /// For the next request, or the first.
     pub(crate) keep_alive: Duration,
+    /// The same, while every place is taken and others wait for one.
+    pub(crate) crowded_keep_alive: Duration,
     /// For the next bytes of a request's body.
     pub(crate) body_idle: Duration,
     /// For a viewer that takes nothing of a reply.
@@ -39,6 +43,7 @@ impl Default for Limits {
         Self {
             head: Duration::from_secs(10),
             keep_alive: Duration::from_secs(60),
+            crowded_keep_alive: Duration::from_secs(1),
             body_idle: Duration::from_secs(30),
             write_stall: Duration::from_secs(60),
             linger: Duration::from_secs(2),
@@ -66,6 +71,8 @@ struct Ticks(AtomicU64);
 #[derive(Debug)]
 pub(crate) struct Pulses {
     limits: Limits,
+    /// Of all workers: with none left, idle connections make room.
+    places: Arc<Semaphore>,
     began: Instant,
     ticks: Arc<Ticks>,
     all: Mutex<Vec<Weak<Pulse>>>,
@@ -73,9 +80,10 @@ pub(crate) struct Pulses {
 
 impl Pulses {
     /// None yet.
-    pub(crate) fn new(limits: Limits) -> Arc<Self> {
+    pub(crate) fn new(limits: Limits, places: Arc<Semaphore>) -> Arc<Self> {
         Arc::new(Self {
             limits,
+            places,
             began: Instant::now(),
             // Zero in a pulse means "not waiting", so time begins at one.
             ticks: Arc::new(Ticks(AtomicU64::new(1))),
@@ -119,9 +127,13 @@ impl Pulses {
 
     fn sweep(&self, now: u64) {
         self.ticks.0.store(now, Relaxed);
+        let mut limits = self.limits;
+        if self.places.available_permits() == 0 {
+            limits.keep_alive = limits.keep_alive.min(limits.crowded_keep_alive);
+        }
         self.lock().retain(|pulse| {
             let Some(pulse) = pulse.upgrade() else { return false };
-            let order = verdict(&pulse.seen(), now, &self.limits);
+            let order = verdict(&pulse.seen(), now, &limits);
             pulse.obey(order);
             true
         });
@@ -390,7 +402,7 @@ mod tests {
 
     #[test]
     fn notes_follow_a_request_through_the_connection() {
-        let pulses = Pulses::new(Limits::default());
+        let pulses = Pulses::new(Limits::default(), Arc::new(Semaphore::new(1)));
         let pulse = pulses.register(false);
         pulses.sweep(1_000);
         pulse.received();

@@ -251,6 +251,18 @@ fn at_the_limit_connections_wait_their_turn() {
 }
 
 #[test]
+fn idle_connections_make_room_when_every_place_is_taken() {
+    let edge = edge(|_| {});
+    let mut idle: Vec<_> = (0..8).map(|_| edge.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
+    for stream in &mut idle {
+        stream.read_exact(&mut [0; 12]).unwrap();
+    }
+    // Patience is shorter than the keep-alive time of the eight.
+    let reply = edge.talk("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert!(reply.starts_with("HTTP/1.1 200 OK"), "{reply}");
+}
+
+#[test]
 fn a_drain_finishes_what_is_in_flight_and_takes_nothing_new() {
     let edge = edge(|_| {});
     let mut idle = edge.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");

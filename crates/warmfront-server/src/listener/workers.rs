@@ -103,7 +103,7 @@ async fn work<A: Answers>(
     answers: A,
     mut phase: watch::Receiver<Phase>,
 ) {
-    let pulses = Pulses::new(common.limits);
+    let pulses = Pulses::new(common.limits, common.places.clone());
     // Every connection holds a sender: when none is left, the last connection has ended.
     let (alive, mut all_ended) = mpsc::channel::<std::convert::Infallible>(1);
     let door = Door { common, pulses: pulses.clone(), answers, alive };
