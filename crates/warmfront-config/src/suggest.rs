@@ -1,7 +1,7 @@
 //! The nearest name that would have worked.
 
-/// Nobody has more names than that in one place; a file made to be slow may.
-const MAX_CANDIDATES: usize = 5_000;
+/// CloudFormation allows 500 resources; a file made to be slow may have more.
+const MAX_CANDIDATES: usize = 500;
 
 /// The candidate that `name` was most probably meant to be, or `None` when nothing is near.
 pub(crate) fn nearest<'a>(

@@ -220,13 +220,13 @@ fn resource(entry: Entry, problems: &Problems) -> Option<Resource> {
 
 /// Resources of other services pass; a slip in a CloudFront type must not make it one of them.
 fn check_kind(kind: &str, entry: &Entry, path: &str, problems: &Problems) {
-    if CLOUDFRONT_KINDS.contains(&kind) {
+    let is_cloudfront = kind.to_ascii_lowercase().contains("cloudfront");
+    if !is_cloudfront || CLOUDFRONT_KINDS.contains(&kind) {
         return;
     }
     let looks_like = nearest(kind, CLOUDFRONT_KINDS.iter().copied());
-    if !kind.starts_with("AWS::CloudFront::")
-        && !(looks_like.is_some() && kind.to_ascii_lowercase().contains("cloudfront"))
-    {
+    // A custom resource may have the word in its own name.
+    if !kind.starts_with("AWS::CloudFront::") && looks_like.is_none() {
         return;
     }
     let place = entry.value.get("Type").map_or(entry.place.clone(), |kind| kind.place.clone());

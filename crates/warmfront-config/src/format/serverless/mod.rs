@@ -189,8 +189,8 @@ fn resolved_resources(section: &Node, variables: &Variables<'_>) -> Node {
         let is_read = kind.is_none_or(|kind| {
             kind.as_text().is_none_or(|kind| {
                 READ.iter().any(|read| kind == *read || (read.ends_with("::") && kind.starts_with(read)))
-                    // A slip in the name of the one type that matters is reported, not skipped.
-                    || nearest(kind, ["AWS::CloudFront::Distribution"]).is_some()
+                    // A slip in the name of the types that matter is reported, not skipped.
+                    || kind.to_ascii_lowercase().contains("cloudfront")
             })
         });
         entry.value = if is_read {
