@@ -78,6 +78,7 @@ async fn nothing_outside_the_directory_is_ever_served() {
         "/..%5csecret",
         "//secret",
         "/./page.html",
+        "/dir/../page.html",
         "/dir//a",
         "/leak",
         "/up/secret",

@@ -135,6 +135,31 @@ async fn idle_connections_close_when_the_keep_alive_time_is_over() {
     assert_eq!(second, "two");
     clock.advance(Duration::from_secs(5));
     assert_eq!(peer.rest().await, b"");
+
+    // Nor is one used whose time is over and whose driver has not had its turn yet.
+    let (_peer, _) = tokio::join!(script.serve(ok("three")), get(&origins, &origin));
+    clock.advance(Duration::from_secs(5));
+    let (_peer, fourth) = tokio::join!(script.serve(ok("four")), get(&origins, &origin));
+    assert_eq!(fourth, "four");
+}
+
+#[tokio::test]
+async fn the_origin_that_used_a_connection_last_says_how_long_it_is_kept() {
+    let clock = clock();
+    let (script, origins) = (Script::new().await, origins(&clock));
+    let brief = origin(Target::Nodes(vec![script.node()]));
+    let mut patient = brief.clone();
+    patient.keepalive_timeout = Duration::from_secs(120);
+    patient.read_timeout = Duration::from_secs(120);
+    let (mut peer, _) = tokio::join!(script.serve(ok("one")), get(&origins, &patient));
+    let again = async {
+        peer.head().await;
+        peer.send(ok("two")).await;
+        peer
+    };
+    let (mut peer, _) = tokio::join!(again, get(&origins, &brief));
+    clock.advance(Duration::from_secs(5));
+    assert_eq!(peer.rest().await, b"");
 }
 
 #[tokio::test]
