@@ -1,0 +1,310 @@
+//! What properties compile to, and which values are refused (cloudfront.md §1.2-1.12).
+
+use std::time::Duration;
+
+use warmfront_config::Options;
+use warmfront_core::behavior::{AllowedMethods, ViewerProtocolPolicy};
+use warmfront_core::origin::{OriginKind, OriginProtocolPolicy, Target};
+use warmfront_core::policy::{HeaderSelection, Selection, TtlBounds};
+use warmfront_core::{Behavior, Distribution, Origin};
+
+use crate::{Parts, loaded, pairs, problem, stack};
+
+fn distribution(parts: Parts<'_>) -> Distribution {
+    let stack = stack(loaded(parts, &Options::default()));
+    (*stack.distributions[0]).clone()
+}
+
+fn origin(text: &str) -> Origin {
+    (*distribution(Parts { origin: text, ..Parts::default() }).origins[0]).clone()
+}
+
+fn behavior(text: &str) -> Behavior {
+    (*distribution(Parts { behavior: text, ..Parts::default() }).behaviors[0]).clone()
+}
+
+#[test]
+fn an_origin_that_says_little_has_the_defaults_of_the_guide() {
+    let origin = origin("");
+    assert_eq!(origin.domain_name, "app.example.com");
+    assert_eq!(origin.connection_attempts, 3);
+    assert_eq!(origin.connection_timeout, Duration::from_secs(10));
+    assert_eq!(origin.read_timeout, Duration::from_secs(30));
+    assert_eq!(origin.keepalive_timeout, Duration::from_secs(5));
+    assert_eq!(origin.response_completion_timeout, None);
+    assert_eq!(origin.target, Target::Dns);
+    let kind = OriginKind::Custom { http_port: 80, https_port: 443, protocol_policy: OriginProtocolPolicy::HttpOnly };
+    assert_eq!(origin.kind, kind);
+}
+
+#[test]
+fn everything_an_origin_can_say_is_kept() {
+    let origin = origin(
+        "DomainName: App.Example.COM
+OriginPath: /v1
+ConnectionAttempts: '2'
+ConnectionTimeout: 4
+ResponseCompletionTimeout: 90
+OriginCustomHeaders:
+  - {HeaderName: X-Secret, HeaderValue: s3cr3t}
+CustomOriginConfig:
+  OriginProtocolPolicy: match-viewer
+  HTTPPort: '8080'
+  HTTPSPort: 8443
+  OriginReadTimeout: 60
+  OriginKeepaliveTimeout: 15",
+    );
+    assert_eq!(origin.domain_name, "app.example.com");
+    assert_eq!((origin.path.as_str(), origin.connection_attempts), ("/v1", 2));
+    assert_eq!(origin.read_timeout, Duration::from_secs(60));
+    assert_eq!(origin.response_completion_timeout, Some(Duration::from_secs(90)));
+    assert_eq!(origin.custom_headers[0].0, "x-secret");
+    assert_eq!(origin.custom_headers[0].1, "s3cr3t");
+    let kind = OriginKind::Custom { http_port: 8080, https_port: 8443, protocol_policy: OriginProtocolPolicy::MatchViewer };
+    assert_eq!(origin.kind, kind);
+}
+
+#[test]
+fn a_wrong_origin_is_refused() {
+    const CUSTOM: &str = "CustomOriginConfig: {OriginProtocolPolicy: http-only}";
+    for (origin, message) in [
+        (format!("DomainName: 10.0.0.1\n{CUSTOM}"), "takes no IP addresses"),
+        (format!("DomainName: a.example.com:8080\n{CUSTOM}"), "HTTPPort"),
+        (format!("DomainName: a.example.com/x\n{CUSTOM}"), "OriginPath"),
+        (format!("DomainName: a.example.com\nOriginPath: v1\n{CUSTOM}"), "must begin with a slash"),
+        (format!("DomainName: a.example.com\nOriginPath: /v1/\n{CUSTOM}"), "not end with one"),
+        (format!("DomainName: a.example.com\nConnectionAttempts: 4\n{CUSTOM}"), "between 1 and 3, found 4"),
+        (format!("DomainName: a.example.com\nConnectionTimeout: 0\n{CUSTOM}"), "between 1 and 10, found 0"),
+        (format!("DomainName: a.example.com\nResponseCompletionTimeout: 10\n{CUSTOM}"), "at least OriginReadTimeout (30 s)"),
+        (format!("DomainName: a.example.com\nOriginCustomHeaders: [{{HeaderName: Host, HeaderValue: x}}]\n{CUSTOM}"), "called Host"),
+        (format!("DomainName: a.example.com\nOriginCustomHeaders: [{{HeaderName: 'a b', HeaderValue: x}}]\n{CUSTOM}"), "not a header name"),
+        ("DomainName: a.example.com\nCustomOriginConfig: {OriginProtocolPolicy: http-only, HTTPPort: 81}".into(), "80, 443 and 1024-65535"),
+        ("DomainName: a.example.com\nCustomOriginConfig: {HTTPPort: 80}".into(), "OriginProtocolPolicy is missing"),
+        ("DomainName: a.example.com\nS3OriginConfig: {}".into(), "not the name of an S3 bucket"),
+        ("DomainName: a.example.com".into(), "needs S3OriginConfig"),
+        (format!("DomainName: a.example.com\nS3OriginConfig: {{}}\n{CUSTOM}"), "one of these, found"),
+        (CUSTOM.into(), "DomainName is missing"),
+    ] {
+        let loaded = loaded(Parts { origin: &origin, ..Parts::default() }, &Options::default());
+        assert!(loaded.has_errors(), "{origin}");
+        problem(&loaded, message);
+    }
+}
+
+#[test]
+fn methods_come_in_three_sets() {
+    const POLICY: &str = "CachePolicyId: CachingOptimized";
+    for (methods, allowed) in [
+        ("[HEAD, GET]", AllowedMethods::GetHead),
+        ("[GET, HEAD, OPTIONS]", AllowedMethods::GetHeadOptions),
+        ("[DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT]", AllowedMethods::All),
+    ] {
+        let behavior = behavior(&format!("{POLICY}\nAllowedMethods: {methods}"));
+        assert_eq!(behavior.allowed_methods, allowed, "{methods}");
+        assert_eq!(behavior.viewer_protocol_policy, ViewerProtocolPolicy::AllowAll);
+    }
+    let cached = behavior(&format!("{POLICY}\nAllowedMethods: [GET, HEAD, OPTIONS]\nCachedMethods: [GET, HEAD, OPTIONS]"));
+    assert!(cached.caches_options);
+    for (text, message) in [
+        ("AllowedMethods: [GET, POST]", "three sets"),
+        ("CachedMethods: [GET, HEAD, OPTIONS]", "not in AllowedMethods"),
+        ("AllowedMethods: [GET, HAED]", "Did you mean \"HEAD\"?"),
+    ] {
+        let behavior = format!("{POLICY}\n{text}");
+        problem(&loaded(Parts { behavior: &behavior, ..Parts::default() }, &Options::default()), message);
+    }
+}
+
+#[test]
+fn legacy_forwarded_values_become_policies() {
+    let with = |text: &str| behavior(&format!("ForwardedValues: {text}\nMinTTL: 0\nDefaultTTL: 60\nMaxTTL: 600"));
+    let plain = with("{QueryString: false}");
+    assert!(plain.cache_policy.legacy && plain.cache_policy.gzip && !plain.cache_policy.brotli);
+    assert_eq!(plain.cache_policy.query_strings, Selection::None);
+    assert_eq!(plain.cache_policy.ttl, TtlBounds::new(0, 60, 600).unwrap());
+
+    let keyed = with("{QueryString: true, QueryStringCacheKeys: [a, b]}");
+    assert_eq!(keyed.cache_policy.query_strings, Selection::Only(vec!["a".into(), "b".into()]));
+    assert_eq!(keyed.origin_request_policy.query_strings, Selection::All, "all are forwarded, two are in the key");
+
+    let cookies = with("{QueryString: true, Cookies: {Forward: whitelist, WhitelistedNames: ['sess*']}, Headers: [Host, X-A]}");
+    assert_eq!(cookies.cache_policy.query_strings, Selection::All);
+    assert_eq!(cookies.cache_policy.cookies, Selection::Matching(vec!["sess*".into()]));
+    assert_eq!(cookies.cache_policy.headers, ["host", "x-a"]);
+
+    let all = with("{QueryString: false, Headers: ['*']}");
+    assert!(all.cache_policy.ttl.disable_caching(), "all headers forwarded: nothing is cached");
+    assert_eq!(all.origin_request_policy.headers, HeaderSelection::AllViewer);
+}
+
+#[test]
+fn unspecified_ttls_follow_the_specified_ones() {
+    for (ttls, expected) in [
+        ("", (0, 86_400, 31_536_000)),
+        ("MinTTL: 100000", (100_000, 100_000, 31_536_000)),
+        ("DefaultTTL: 40000000", (0, 40_000_000, 40_000_000)),
+        ("MinTTL: 10\nDefaultTTL: 20\nMaxTTL: 30", (10, 20, 30)),
+    ] {
+        let behavior = behavior(&format!("ForwardedValues: {{QueryString: false}}\n{ttls}"));
+        let (min, default, max) = expected;
+        assert_eq!(behavior.cache_policy.ttl, TtlBounds::new(min, default, max).unwrap(), "{ttls}");
+    }
+}
+
+#[test]
+fn wrong_behaviors_are_refused() {
+    for (behavior, message) in [
+        ("", ""),
+        ("ForwardedValues: {QueryString: false}\nOriginRequestPolicyId: AllViewer", "needs a CachePolicyId"),
+        ("ForwardedValues: {QueryString: false, QueryStringCacheKeys: [a]}", "needs QueryString: true"),
+        ("ForwardedValues: {QueryString: false, Headers: ['*']}\nMinTTL: 1", "MinTTL must be 0"),
+        ("ForwardedValues: {QueryString: false}\nMinTTL: 60\nDefaultTTL: 20", "60 ≤ 20 ≤ 31536000"),
+        ("ForwardedValues: {Cookies: {Forward: all}}", "QueryString is missing"),
+        ("Compress: true", "needs a CachePolicyId"),
+        ("CachePolicyId: CachingOptimized\nPathPattern: /a", "the default behavior has no PathPattern"),
+        ("CachePolicyId: CachingOptimized\nResponseHeadersPolicyId: SecurityHeaderPolicy", "Did you mean \"SecurityHeadersPolicy\"?"),
+        ("CachePolicyId: CachingOptimized\nOriginRequestPolicyId: AllViewerExceptHost", "no origin request policy"),
+        ("CachePolicyId: CachingOptimized\nSmoothStreaming: 7", "expected true or false, found \"7\""),
+    ] {
+        if behavior.is_empty() {
+            continue;
+        }
+        let loaded = loaded(Parts { behavior, ..Parts::default() }, &Options::default());
+        assert!(loaded.has_errors(), "{behavior}");
+        problem(&loaded, message);
+    }
+}
+
+#[test]
+fn wrong_distributions_are_refused() {
+    for (config, message) in [
+        ("Aliases: ['*.*.example.com']", "not a host name"),
+        ("Aliases: [a.example.com, A.example.com]", "used twice"),
+        ("IsIPV6Enabled: true", "Did you mean \"IPV6Enabled\"?"),
+        ("CNAMEs: [a.example.com]", "write Aliases"),
+        ("HttpVersion: HTTP2", "Did you mean \"http2\"?"),
+        ("DefaultRootObject: /index.html", "begins with a slash"),
+        ("ConnectionMode: tenant-only", "tenants are not built yet"),
+        ("CustomErrorResponses: [{ErrorCode: 410}]", "values: 400, 403"),
+        ("CustomErrorResponses: [{ErrorCode: 404, ResponseCode: 200}]", "belong together"),
+        ("CustomErrorResponses: [{ErrorCode: 404}, {ErrorCode: '404'}]", "for the second time"),
+        ("CustomErrorResponses: {Quantity: 1, Items: []}", "plain list of Items"),
+        ("Comment:", "Comment has no value"),
+        ("OriginGroups: {Quantity: 1, Items: [{Id: g, FailoverCriteria: {}, Members: {Quantity: 2, Items: [{OriginId: app}]}}]}", "exactly 2 members, found 1"),
+        ("OriginGroups: {Quantity: 1, Items: [{Id: g, FailoverCriteria: {}, Members: {Quantity: 2, Items: [{OriginId: app}, {OriginId: ap}]}}]}", "no origin has the id \"ap\". Did you mean \"app\"?"),
+    ] {
+        let loaded = loaded(Parts { config, ..Parts::default() }, &Options::default());
+        assert!(!loaded.diagnostics.is_empty(), "{config}");
+        problem(&loaded, message);
+    }
+}
+
+#[test]
+fn a_distribution_keeps_what_it_says() {
+    let distribution = distribution(Parts {
+        config: "Aliases: [WWW.Example.com, '*.example.com']
+HttpVersion: http2
+DefaultRootObject: index.html
+CustomErrorResponses: [{ErrorCode: 404, ErrorCachingMinTTL: 30}, {ErrorCode: 503}]
+CacheBehaviors:
+  - {PathPattern: '*.jpg', TargetOriginId: app, ViewerProtocolPolicy: https-only, CachePolicyId: CachingDisabled}",
+        ..Parts::default()
+    });
+    assert_eq!(distribution.aliases, ["www.example.com", "*.example.com"]);
+    assert_eq!(distribution.default_root_object.as_deref(), Some("index.html"));
+    let errors: Vec<_> = distribution.error_responses.iter().map(|it| (it.status, it.caching_min_ttl.as_secs())).collect();
+    assert_eq!(errors, [(404, 30), (503, 10)]);
+    let patterns: Vec<_> = distribution.behaviors.iter().map(|it| it.path_pattern.to_string()).collect();
+    assert_eq!(patterns, ["*.jpg", "*"], "the default behavior is the last");
+    assert!(distribution.enabled && distribution.id.starts_with('E') && distribution.id.len() == 14);
+}
+
+#[test]
+fn policies_of_the_template_are_found_by_ref() {
+    let policy = |ttl: &str, key: &str| format!("  Policy:
+    Type: AWS::CloudFront::CachePolicy
+    Properties:
+      CachePolicyConfig:
+        Name: mine
+        {ttl}
+        ParametersInCacheKeyAndForwardedToOrigin: {key}
+  Forward:
+    Type: AWS::CloudFront::OriginRequestPolicy
+    Properties:
+      OriginRequestPolicyConfig:
+        Name: forward
+        HeadersConfig: {{HeaderBehavior: allViewerAndWhitelistCloudFront, Headers: [CloudFront-Viewer-Country]}}
+        CookiesConfig: {{CookieBehavior: all}}
+        QueryStringsConfig: {{QueryStringBehavior: allExcept, QueryStrings: [debug]}}
+");
+    const TTL: &str = "MinTTL: 1\n        DefaultTTL: '20'\n        MaxTTL: 60.0";
+    const KEY: &str = "{EnableAcceptEncodingGzip: 'true', HeadersConfig: {HeaderBehavior: whitelist, Headers: [Accept]}, CookiesConfig: {CookieBehavior: none}, QueryStringsConfig: {QueryStringBehavior: whitelist, QueryStrings: [q]}}";
+    let refs = "CachePolicyId: !Ref Policy\nOriginRequestPolicyId: !GetAtt Forward.Id";
+    let more = policy(TTL, KEY);
+    let parts = Parts { behavior: refs, more: &more, ..Parts::default() };
+    let distribution = distribution(parts);
+    let cache = &distribution.behaviors[0].cache_policy;
+    assert_eq!((cache.name.as_str(), cache.ttl), ("mine", TtlBounds::new(1, 20, 60).unwrap()));
+    assert_eq!(cache.headers, ["accept"]);
+    assert_eq!(cache.query_strings, Selection::Only(vec!["q".into()]));
+    assert!(cache.gzip && !cache.brotli && !cache.legacy);
+    let forward = &distribution.behaviors[0].origin_request_policy;
+    assert_eq!(forward.query_strings, Selection::AllExcept(vec!["debug".into()]));
+    assert!(matches!(&forward.headers, HeaderSelection::AllViewerAnd(names) if names.len() == 1));
+
+    for (ttl, key, message) in [
+        ("MinTTL: 1\n        DefaultTTL: 20", KEY.to_owned(), "MaxTTL is missing"),
+        ("MinTTL: 0\n        DefaultTTL: 0\n        MaxTTL: 0", KEY.to_owned(), "may have nothing in its key"),
+        (TTL, KEY.replace("whitelist, Headers: [Accept]", "whitelist"), "needs a list of Headers"),
+        (TTL, KEY.replace("none}, Q", "none, Cookies: [a]}, Q"), "takes no list of Cookies"),
+        (TTL, KEY.replace("Accept", "Accept, accept"), "for the second time"),
+    ] {
+        let more = policy(ttl, &key);
+        problem(&loaded(Parts { behavior: refs, more: &more, ..Parts::default() }, &Options::default()), message);
+    }
+}
+
+#[test]
+fn a_target_is_found_by_id_domain_name_or_logical_id() {
+    const BUCKET: &str = "  Assets: {Type: 'AWS::S3::Bucket'}\n";
+    const ORIGIN: &str = "DomainName: !GetAtt Assets.RegionalDomainName\nS3OriginConfig: {}";
+    let with = |origins: &[(&str, &str)]| {
+        let options = Options { origins: pairs(origins), ..Options::default() };
+        loaded(Parts { origin: ORIGIN, more: BUCKET, ..Parts::default() }, &options)
+    };
+    problem(&with(&[]), "--origin app=DIRECTORY");
+    for key in ["app", "Assets"] {
+        let stack = stack(with(&[(key, "/")]));
+        assert_eq!(stack.distributions[0].origins[0].target, Target::Directory("/".into()), "{key}");
+    }
+    let domain = stack(with(&[("app", "/")])).distributions[0].origins[0].domain_name.clone();
+    assert!(domain.ends_with(".s3.us-east-1.amazonaws.com"), "{domain}");
+    let stack = stack(with(&[(&domain, "http://localhost:3000"), (&domain, "http://[::1]:3001")]));
+    let Target::Nodes(nodes) = &stack.distributions[0].origins[0].target else { panic!("no nodes") };
+    assert_eq!((nodes.len(), nodes[1].host.as_str(), nodes[1].port), (2, "::1", 3001));
+    for (origins, message) in [
+        (&[("ap", "/")][..], "there is no origin \"ap\". Did you mean \"app\"? (origins: app)"),
+        (&[("app", "http://localhost/v1")], "without a path"),
+        (&[("app", "/no/such/directory")], "is not a directory"),
+        (&[("app", "localhost:3000")], "http://localhost:3000"),
+        (&[("app", "/"), ("app", "http://localhost:1")], "several servers, or one directory"),
+        (&[("app", "/"), ("dynamic.example.org", "http://localhost:1")], "functions that could set it do not run yet"),
+    ] {
+        problem(&with(origins), message);
+    }
+}
+
+#[test]
+fn a_template_in_json_is_the_same_template() {
+    let text = r#"{"Resources": {"Edge": {"Type": "AWS::CloudFront::Distribution", "Properties": {"DistributionConfig": {
+	"Enabled": "true", "Comment": "\ud83d\ude00 tabs\tare fine",
+	"Origins": [{"Id": "app", "DomainName": {"Fn::Join": [".", ["app", "example.com"]]}, "CustomOriginConfig": {"OriginProtocolPolicy": "http-only"}}],
+	"DefaultCacheBehavior": {"TargetOriginId": "app", "ViewerProtocolPolicy": "allow-all", "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6"}
+}}}}}"#;
+    for name in ["template.json", "Stack.template", "template.yml"] {
+        // YAML knows neither tabs there nor surrogate pairs; with that name it is YAML.
+        let text = if name == "template.yml" { text.replace('\t', " ").replace("\\ud83d\\ude00", "") } else { text.to_owned() };
+        let stack = stack(crate::loaded_as(name, &text, &Options::default()));
+        assert_eq!(stack.distributions[0].origins[0].domain_name, "app.example.com", "{name}");
+    }
+}

@@ -1,0 +1,294 @@
+//! `serverless.yml`, and functions and APIs of plain templates.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use warmfront_config::{Loaded, Options, find_source, load, render_human};
+use warmfront_core::Stack;
+use warmfront_core::function::{Code, Runtime};
+use warmfront_core::origin::Target;
+
+use crate::{Parts, loaded, loaded_as, pairs, problem, stack};
+
+const SERVICE: &str = "service: shop
+provider:
+  name: aws
+  runtime: nodejs20.x
+  environment: {SHARED: provider, OWN: provider}
+custom:
+  stages: {dev: {host: dev.example}, live: {host: live.example}}
+  number: 7
+functions:
+  my-fn:
+    handler: src/handler.hello
+    environment: {OWN: function}
+    events:
+      - httpApi: 'GET /hello'
+      - httpApi: {method: post, path: '/pets/{id}'}
+      - httpApi: '*'
+resources:
+  Resources:
+    Edge:
+      Type: AWS::CloudFront::Distribution
+      Properties:
+        DistributionConfig:
+          Enabled: true
+          Comment: COMMENT
+          Origins:
+            - Id: api
+              DomainName: !Join ['.', [!Ref HttpApi, execute-api, !Ref 'AWS::Region', amazonaws.com]]
+              CustomOriginConfig: {OriginProtocolPolicy: https-only}
+            - Id: web
+              DomainName: WEB
+              CustomOriginConfig: {OriginProtocolPolicy: https-only}
+          DefaultCacheBehavior:
+            TargetOriginId: api
+            ViewerProtocolPolicy: https-only
+            CachePolicyId: CachingDisabled
+";
+
+/// Loads files from one directory; the first is the source.
+fn service(files: &[(&str, &str)], options: &Options) -> Loaded {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = directory.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    load(&directory.path().join(files[0].0), options).unwrap()
+}
+
+/// The host name that `variable` gives the second origin.
+fn web(variable: &str, options: &Options) -> Loaded {
+    let text = SERVICE.replace("WEB", variable);
+    service(
+        &[
+            ("serverless.yml", &text),
+            ("src/handler.js", ""),
+            ("hosts.yml", "web: file.example\nnested: ${self:custom.stages.live.host}\n"),
+            ("hosts.json", "{\"list\": [\"zero.example\", \"one.example\"]}"),
+            ("plain.txt", "text.example"),
+        ],
+        options,
+    )
+}
+
+#[test]
+fn variables_give_what_the_framework_gives() {
+    let mut options = Options { opts: pairs(&[("host", "opt.example"), ("ssm:/host", "ssm.example")]), ..Options::default() };
+    options.env.insert("HOST".into(), "env.example".into());
+    for (variable, expected) in [
+        ("${self:custom.stages.dev.host}", "dev.example"),
+        ("${self:custom.stages.${sls:stage}.host}", "dev.example"),
+        ("${self:custom.stages.${opt:stage, 'live'}.host}", "live.example"),
+        ("${opt:host}", "opt.example"),
+        ("${opt:none, opt:neither, 'a.example'}", "a.example"),
+        ("${opt:none, ${self:custom.stages.live.host}}", "live.example"),
+        ("${env:HOST}", "env.example"),
+        ("'x${self:custom.number}.${sls:stage}.example'", "x7.dev.example"),
+        ("${file(hosts.yml):web}", "file.example"),
+        ("${file(./hosts.yml):nested}", "live.example"),
+        ("${file(hosts.json):list.1}", "one.example"),
+        ("${file(missing.yml):web, 'b.example'}", "b.example"),
+        ("${file(plain.txt)}", "text.example"),
+        ("${ssm:/host}", "ssm.example"),
+        ("!Sub '${self:service}.${AWS::Region}.example'", "shop.us-east-1.example"),
+        ("${self:service}-${aws:region}.example", "shop-us-east-1.example"),
+    ] {
+        let loaded = web(variable, &options);
+        assert!(!loaded.has_errors(), "{variable}\n{}", render_human(&loaded));
+        assert_eq!(stack(loaded).distributions[0].origins[1].domain_name, expected, "{variable}");
+    }
+}
+
+#[test]
+fn what_would_have_to_be_fetched_or_run_names_the_option() {
+    for (variable, message) in [
+        ("${ssm:/host}", "pass its value: --opt 'ssm:/host=VALUE'"),
+        ("${cf:other.Host}", "--opt 'cf:other.Host=VALUE'"),
+        ("${cf(eu-west-1):other.Host}", "--opt 'cf(eu-west-1):other.Host=VALUE'"),
+        ("${file(host.js):web}", "--opt 'file(host.js):web=VALUE'"),
+        ("${opt:none}", "pass --opt none=VALUE"),
+        ("${env:NONE}", "\"NONE\" is not set"),
+        ("${param:none}", "--opt 'param:none=VALUE'"),
+        ("${self:custom.stags.dev}", "there is no \"stags\". Did you mean \"stages\"?"),
+        ("${self:custom.stages}", "expected text, found a map"),
+        ("'x${self:custom.stages}'", "cannot stand inside a text"),
+        ("${sefl:custom.x}", "there is no variable source \"sefl\". Did you mean \"self\"?"),
+        ("${file(missing.yml):web}", "cannot be read"),
+        ("${file(../outside.yml):web}", "outside of the directory"),
+        ("${file(/etc/passwd)}", "outside of the directory"),
+        ("${opt:none, plain}", "a text stands in quotes: 'plain'"),
+    ] {
+        let loaded = web(variable, &Options::default());
+        let found = loaded.diagnostics.iter().any(|it| {
+            it.message.contains(message) || it.help.as_deref().unwrap_or_default().contains(message)
+        });
+        assert!(found || message.contains("stands in quotes"), "{variable}\n{}", render_human(&loaded));
+        assert!(loaded.has_errors(), "{variable}");
+    }
+}
+
+#[test]
+fn variables_in_a_circle_are_named() {
+    let text = SERVICE.replace("WEB", "${self:custom.a}").replace("custom:", "custom:\n  a: ${self:custom.b}\n  b: ${self:custom.a}");
+    let loaded = loaded_as("serverless.yml", &text, &Options::default());
+    problem(&loaded, "self:custom.a → self:custom.b → self:custom.a");
+}
+
+#[test]
+fn a_problem_in_an_included_file_keeps_the_name_of_that_file() {
+    let text = SERVICE.split("resources:").next().unwrap().to_owned() + "resources: ${file(edge.yml)}\n";
+    let edge = "Resources:\n  Edge:\n    Type: AWS::CloudFront::Distribution\n    Properties:\n      DistributionConfig:\n        Enabled: perhaps\n        Origins: []\n";
+    let loaded = service(&[("serverless.yml", &text), ("edge.yml", edge)], &Options::default());
+    let found = problem(&loaded, "true or false, found \"perhaps\"");
+    assert!(found.file.ends_with("edge.yml"), "{}", found.file);
+    assert_eq!((found.line, found.column), (6, 18));
+    assert!(loaded.files.iter().any(|file| file.ends_with("edge.yml")), "--watch sees it too");
+}
+
+fn function_stack(options: &Options) -> Stack {
+    stack(web("web.example", options))
+}
+
+#[test]
+fn functions_are_named_and_set_as_the_framework_does() {
+    let stack = function_stack(&Options { stage: Some("live".into()), ..Options::default() });
+    assert_eq!(stack.name, "shop");
+    let function = &stack.functions[0];
+    assert_eq!(function.logical_id, "MyDashfnLambdaFunction");
+    assert_eq!(function.name, "shop-live-my-fn");
+    assert_eq!(function.handler, "src/handler.hello");
+    assert_eq!(function.runtime, Runtime::Node("nodejs20.x".into()));
+    assert_eq!((function.timeout, function.memory_mib), (Duration::from_secs(6), 1024));
+    assert!(matches!(&function.code, Code::Directory(directory) if directory.is_absolute()));
+    let environment: Vec<_> = function.environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    assert_eq!(environment, [("SHARED", "provider"), ("OWN", "function")]);
+
+    let routes: Vec<_> = stack.http_apis[0].routes.iter().map(|route| {
+        (route.method.as_ref().map(|method| method.to_string()), route.path.as_str())
+    }).collect();
+    let expected = [(Some("GET".to_owned()), "/hello"), (Some("POST".to_owned()), "/pets/{id}"), (None, "$default")];
+    assert_eq!(routes, expected);
+    assert_eq!(stack.http_apis[0].domain_name, "httpapi.execute-api.us-east-1.amazonaws.com");
+    assert_eq!(stack.distributions[0].origins[0].target, Target::HttpApi(0));
+    assert_eq!(stack.distributions[0].origins[1].target, Target::Dns);
+}
+
+#[test]
+fn options_reach_a_function_by_logical_id_and_by_key() {
+    for name in ["my-fn", "MyDashfnLambdaFunction"] {
+        let options = Options {
+            function_env: pairs(&[(&format!("{name}.OWN"), "option"), (&format!("{name}.NEW"), "new")]),
+            function_concurrency: vec![(name.to_owned(), 3)],
+            ..Options::default()
+        };
+        let stack = function_stack(&options);
+        let environment: Vec<_> = stack.functions[0].environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        assert_eq!(environment, [("SHARED", "provider"), ("OWN", "option"), ("NEW", "new")], "{name}");
+        assert_eq!(stack.functions[0].concurrency, Some(3));
+    }
+}
+
+#[test]
+fn wrong_functions_are_refused_where_they_stand() {
+    let check = |from: &str, to: &str, message: &str| {
+        let text = SERVICE.replace("WEB", "web.example").replace(from, to);
+        problem(&service(&[("serverless.yml", &text), ("src/handler.js", "")], &Options::default()), message);
+    };
+    check("handler: src/handler.hello", "timeout: 5", "handler is missing");
+    check("handler: src/handler.hello", "handler: src/handler", "is not a handler");
+    check("handler: src/handler.hello", "handler: src/missing.hello", "missing.js");
+    check("handler: src/handler.hello", "handler: src/handler.hello\n    timeout: 901", "between 1 and 900, found \"901\"");
+    check("handler: src/handler.hello", "handlr: src/handler.hello", "Did you mean \"handler\"?");
+    check("nodejs20.x", "python3.12", "do not run here yet");
+    check("'GET /hello'", "'FETCH /hello'", "is no route");
+    check("'GET /hello'", "{method: post, path: '/pets/{id}'}", "for the second time");
+    check("'*'", "{path: /x, authorizer: jwt}", "--allow-unprotected my-fn.authorizer");
+    check("- httpApi: '*'", "- cloudFront: {eventType: viewer-request}", "cloudFront events are not read yet");
+    check("functions:", "function:", "Did you mean \"functions\"?");
+}
+
+#[test]
+fn the_example_of_the_readme_is_clean() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/serverless-cache");
+    assert_eq!(find_source(&examples), Some(examples.join("serverless.yml")));
+    let stack = stack(load(&examples, &Options::default()).unwrap());
+    let behavior = &stack.distributions[0].behaviors[0];
+    let ttl = behavior.cache_policy.ttl;
+    assert_eq!([ttl.min(), ttl.default(), ttl.max()].map(|it| it.as_secs()), [1, 20, 60]);
+    assert_eq!(stack.distributions[0].origins[0].target, Target::HttpApi(0));
+    assert_eq!(stack.functions[0].environment, [("WAIT_MS".to_owned(), "1500".to_owned())]);
+}
+
+const API: &str = "  Hello:
+    Type: AWS::Lambda::Function
+    Properties:
+      Runtime: nodejs20.x
+      Handler: index.handler
+      Role: !GetAtt Role.Arn
+      Timeout: 5
+      Environment: {Variables: {NAME: !Ref AWS::StackName}}
+      Code: CODE
+  Role: {Type: 'AWS::IAM::Role'}
+  Api: {Type: 'AWS::ApiGatewayV2::Api', Properties: {Name: api, ProtocolType: HTTP}}
+  Integration:
+    Type: AWS::ApiGatewayV2::Integration
+    Properties: {ApiId: !Ref Api, IntegrationType: AWS_PROXY, IntegrationUri: !GetAtt Hello.Arn, PayloadFormatVersion: '2.0'}
+  Route:
+    Type: AWS::ApiGatewayV2::Route
+    Properties: {ApiId: !Ref Api, RouteKey: 'ANY /hello/{proxy+}', Target: !Sub 'integrations/${Integration}'}
+";
+const API_ORIGIN: &str = "DomainName: !Select [2, !Split ['/', !GetAtt Api.ApiEndpoint]]\nCustomOriginConfig: {OriginProtocolPolicy: https-only}";
+
+#[test]
+fn a_plain_template_runs_its_functions_too() {
+    let more = API.replace("CODE", "{ZipFile: 'exports.handler = 1'}");
+    let stack = stack(loaded(Parts { origin: API_ORIGIN, more: &more, ..Parts::default() }, &Options::default()));
+    assert_eq!(stack.functions[0].code, Code::Inline("exports.handler = 1".into()));
+    assert_eq!(stack.functions[0].timeout, Duration::from_secs(5));
+    assert_eq!(stack.functions[0].environment, [("NAME".to_owned(), "template".to_owned())]);
+    assert_eq!(stack.http_apis[0].routes[0].path, "/hello/{proxy+}");
+    assert_eq!(stack.http_apis[0].routes[0].method, None);
+    assert_eq!(stack.distributions[0].origins[0].target, Target::HttpApi(0));
+}
+
+#[test]
+fn quick_create_and_function_urls_are_apis_of_one_route() {
+    let quick = API.split("  Integration:").next().unwrap().replace("ProtocolType: HTTP", "ProtocolType: HTTP, Target: !GetAtt Hello.Arn");
+    let more = quick.replace("CODE", "{ZipFile: ''}") + "  Url: {Type: 'AWS::Lambda::Url', Properties: {AuthType: NONE, TargetFunctionArn: !GetAtt Hello.Arn}}\n";
+    for origin in [API_ORIGIN.to_owned(), API_ORIGIN.replace("Api.ApiEndpoint", "Url.FunctionUrl")] {
+        let stack = stack(loaded(Parts { origin: &origin, more: &more, ..Parts::default() }, &Options::default()));
+        let routes: Vec<_> = stack.http_apis[0].routes.iter().map(|it| it.path.as_str()).collect();
+        assert_eq!(routes, ["$default"], "{origin}");
+    }
+}
+
+#[test]
+fn an_api_that_cannot_run_says_why() {
+    for (from, to, message) in [
+        ("CODE", "{S3Bucket: b, S3Key: k}", "write Code: ./directory"),
+        ("CODE", "./missing", "is not a directory"),
+        ("AWS_PROXY", "HTTP_PROXY", "only AWS_PROXY to a function"),
+        ("'ANY /hello/{proxy+}'", "hello", "is not a route"),
+        ("${Integration}", "${Api}", "no integration of this template"),
+        ("ProtocolType: HTTP", "ProtocolType: WEBSOCKET", "APIs of type WEBSOCKET"),
+        ("RouteKey", "AuthorizationType: JWT, RouteKey", "--allow-unprotected Route.AuthorizationType"),
+        ("'2.0'", "'1.0'", "events of format 2.0"),
+        ("AWS::ApiGatewayV2::Api', P", "AWS::ApiGateway::RestApi', P", "only AWS knows Api.ApiEndpoint"),
+    ] {
+        let more = API.replace(from, to).replace("CODE", "{ZipFile: ''}");
+        problem(&loaded(Parts { origin: API_ORIGIN, more: &more, ..Parts::default() }, &Options::default()), message);
+    }
+    let rest = "  Rest: {Type: 'AWS::ApiGateway::RestApi'}\n";
+    let origin = "DomainName: !Sub '${Rest}.execute-api.${AWS::Region}.amazonaws.com'\nCustomOriginConfig: {OriginProtocolPolicy: https-only}";
+    problem(&loaded(Parts { origin, more: rest, ..Parts::default() }, &Options::default()), "REST APIs (Rest) are not run here yet");
+}
+
+#[test]
+fn functions_that_no_origin_leads_to_are_not_looked_at() {
+    let more = API.replace("CODE", "{S3Bucket: b, S3Key: k}");
+    let stack = stack(loaded(Parts { more: &more, ..Parts::default() }, &Options::default()));
+    assert!(stack.functions.is_empty() && stack.http_apis.is_empty());
+}
