@@ -30,13 +30,11 @@ const LONG_QUIET_ROUNDS: u32 = 60;
 pub async fn run(case: &Case, opener: &dyn Opener) -> Outcome {
     let case = Arc::new(case.clone());
     let stage = Arc::new(Stage::new());
-    let at = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let progress = at.clone();
-    let playing = play(case.clone(), opener, stage.clone(), progress);
+    let playing = play(case.clone(), opener, stage.clone());
     let mut failures = match tokio::time::timeout(PATIENCE, playing).await {
         Ok(failures) => failures,
         Err(_) => {
-            let line = at.load(std::sync::atomic::Ordering::Relaxed);
+            let line = stage.look(|world| world.line);
             let seconds = PATIENCE.as_secs();
             let problem = match line {
                 0 => format!("the distribution did not open within {seconds} s"),
@@ -49,20 +47,11 @@ pub async fn run(case: &Case, opener: &dyn Opener) -> Outcome {
     };
     // What origins noticed explains the rest, so it comes first.
     let mut complaints = stage.tell(|world| std::mem::take(&mut world.complaints));
-    for complaint in complaints.iter_mut().filter(|complaint| complaint.line == 0) {
-        complaint.line = at.load(std::sync::atomic::Ordering::Relaxed);
-        complaint.excerpt = case.excerpt(complaint.line);
-    }
     complaints.append(&mut failures);
     Outcome { case: case.name.clone(), failures: complaints }
 }
 
-async fn play(
-    case: Arc<Case>,
-    opener: &dyn Opener,
-    stage: Arc<Stage>,
-    at: Arc<std::sync::atomic::AtomicUsize>,
-) -> Vec<Failure> {
+async fn play(case: Arc<Case>, opener: &dyn Opener, stage: Arc<Stage>) -> Vec<Failure> {
     let mut origins = Vec::new();
     for name in &case.origins {
         match ScriptedOrigin::start(name, case.clone(), stage.clone()) {
@@ -92,7 +81,7 @@ async fn play(
     let viewers = JoinSet::new();
     let mut player = Player { case, stage, target, origins, viewers, started: Vec::new() };
     for step in player.case.clone().steps.iter() {
-        at.store(step.line, std::sync::atomic::Ordering::Relaxed);
+        player.stage.tell(|world| world.line = step.line);
         let failures = player.step(step).await;
         if !failures.is_empty() {
             return failures;
@@ -186,24 +175,25 @@ impl Player {
                         .get(gate)
                         .is_some_and(|gate| gate.is_open || !gate.waiting.is_empty())
                 };
-                self.stage.until(comes).await;
+                let failures = self.comes(step.line, comes).await;
                 self.stage
                     .tell(|world| world.gates.entry(gate.clone()).or_default().is_open = true);
-                Vec::new()
+                failures
             }
             Action::AwaitHold { origin, gate } => {
                 let holds = |world: &World| {
                     world.gates.get(gate).is_some_and(|gate| gate.waiting.contains(origin))
                 };
-                self.stage.until(holds).await;
+                let failures = self.comes(step.line, holds).await;
                 // Others that came along with it reach their places too.
                 self.settle().await;
-                Vec::new()
+                failures
             }
             Action::AwaitCount { origin, count } => {
-                self.stage.until(|world| requests(world, origin) >= *count).await;
+                let came = |world: &World| requests(world, origin) >= *count;
+                let failures = self.comes(step.line, came).await;
                 self.settle().await;
-                Vec::new()
+                failures
             }
             Action::ExpectCount { origin, count } => {
                 self.settle().await;
@@ -221,6 +211,15 @@ impl Player {
                 vec![failure]
             }
         }
+    }
+
+    /// Waits until `is_so`. Once an origin got what it must not get, it may never be so: that ends the wait.
+    async fn comes(&self, line: usize, is_so: impl Fn(&World) -> bool) -> Vec<Failure> {
+        self.stage.until(|world| is_so(world) || !world.complaints.is_empty()).await;
+        if self.stage.look(&is_so) {
+            return Vec::new();
+        }
+        vec![failure(&self.case, line, "this was waited for in vain".to_owned())]
     }
 
     /// Waits for each viewer's answer to end and compares it.

@@ -20,6 +20,8 @@ pub(crate) struct Stage(watch::Sender<World>);
 pub(crate) struct World {
     /// Counts events, so that silence can be noticed.
     pub(crate) events: u64,
+    /// The line of the step under way; 0 before the first.
+    pub(crate) line: usize,
     /// The date on the target's clock.
     pub(crate) now: SystemTime,
     /// How far the case has turned the clock.
@@ -58,6 +60,7 @@ impl Stage {
     pub(crate) fn new() -> Self {
         Self(watch::Sender::new(World {
             events: 0,
+            line: 0,
             now: SystemTime::UNIX_EPOCH,
             elapsed: Duration::ZERO,
             gates: BTreeMap::new(),

@@ -148,7 +148,7 @@ async fn serve(stream: TcpStream, script: Arc<Script>) {
             Err(problem) => {
                 // A proxy that breaks off is the case's own doing; one that sends nonsense is not.
                 if let Some(problem) = problem {
-                    script.complain(0, format!("origin {}: {problem}", script.name), Vec::new());
+                    script.complain(format!("origin {}: {problem}", script.name), Vec::new());
                 }
                 return;
             }
@@ -213,7 +213,7 @@ impl Script {
                 .collect();
             let problem =
                 format!("origin {} got {request}, which no line of the case answers", self.name);
-            self.complain(0, problem, received.shown().chain(open).collect());
+            self.complain(problem, received.shown().chain(open).collect());
             return None;
         };
         let mut mismatches = compare::headers(&answer.headers, &received.headers, now);
@@ -230,13 +230,15 @@ impl Script {
         Some(answer)
     }
 
-    fn complain(&self, line: usize, problem: String, context: Vec<String>) {
-        let mut failure = self.failure(line, problem);
-        failure.context = context;
-        self.stage.tell(|world| world.complaints.push(failure));
+    /// A failure of the step under way.
+    fn complain(&self, problem: String, context: Vec<String>) {
+        self.stage.tell(|world| {
+            let mut failure = self.failure(world.line, problem);
+            failure.context = context;
+            world.complaints.push(failure);
+        });
     }
 
-    /// Line 0 stands for the step under way; the runner knows which that is.
     fn failure(&self, line: usize, problem: String) -> Failure {
         Failure {
             line,

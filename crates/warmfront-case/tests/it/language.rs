@@ -116,6 +116,18 @@ async fn an_unasked_request_fails_and_so_does_a_missing_one() {
 }
 
 #[tokio::test]
+async fn a_wait_ends_when_the_origin_gets_something_else() {
+    let script = "origin app: GET /a -> hold g; 200\nviewer 1: GET /b\n";
+    for wait in ["await origin app holds g", "release g", "await origin app count 2"] {
+        let text = format!("{script}{wait}\nrelease g\nviewer 1: <- 200");
+        let [outcome, _] = outcomes(&text).await;
+        let shown = outcome.to_string();
+        assert!(shown.contains("got GET /b, which no line"), "{shown}");
+        assert!(shown.contains("waited for in vain"), "{shown}");
+    }
+}
+
+#[tokio::test]
 async fn answers_go_in_order_and_always_comes_last() {
     passes(
         "origin app: GET /a -> 200 \"rest\"; always\norigin app: GET /a -> 200 \"1\"\n\
