@@ -29,7 +29,8 @@ use warmfront::{Body, BodyError, Viewer, ViewerRequest};
 
 use super::Answers;
 use super::guard::{Guarded, Wire};
-use super::pulse::{InFlight, Order, Pulse, Waiting};
+use super::patience::Order;
+use super::pulse::{InFlight, Pulse, Waiting};
 use crate::observe::Counters;
 
 /// CloudFront's limit of a head is 32 KiB and the engine's of fields 128: these lie beyond both.

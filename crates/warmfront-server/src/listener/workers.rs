@@ -15,7 +15,8 @@ use warmfront_core::origin::Scheme;
 
 use super::Answers;
 use super::http::{Protocol, serve};
-use super::pulse::{Limits, Pulses};
+use super::patience::Limits;
+use super::pulse::Pulses;
 use super::tcp::{Accepted, accept};
 use super::tls::Tls;
 use crate::observe::Counters;
