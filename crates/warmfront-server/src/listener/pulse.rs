@@ -302,4 +302,16 @@ mod tests {
         pulses.sweep(63_000);
         assert!(pulses.lock().is_empty());
     }
+
+    #[test]
+    fn a_connection_that_comes_during_a_drain_is_told_to_finish() {
+        let pulses = Pulses::new(Limits::default(), Arc::new(Semaphore::new(1)));
+        let before = pulses.register(false);
+        assert_eq!(before.order(Waker::noop()), Order::Serve);
+        pulses.close_all();
+        let after = pulses.register(true);
+        for pulse in [before, after] {
+            assert_eq!(pulse.order(Waker::noop()), Order::Close);
+        }
+    }
 }
