@@ -71,6 +71,14 @@ impl Template {
                         template.resources.extend(resource(entry, problems));
                     }
                 }
+                "Transform" => problems.add(
+                    Diagnostic::warning(
+                        section.place.clone(),
+                        "Transform",
+                        "macros are not expanded; the template is read as it stands",
+                    )
+                    .help("\"aws cloudformation get-template --template-stage Processed\" gives the result"),
+                ),
                 key if SECTIONS.contains(&key) => {}
                 key => problems.add(Diagnostic::error(
                     section.place.clone(),

@@ -168,7 +168,10 @@ impl Compiler<'_> {
                     format!("two origins have the id {}", quote(text)),
                 );
             }
-            origins.push(self.origin(node, &path));
+            let origin = self.origin(node, &path);
+            let named = (!origin.id.is_empty() && !origin.domain_name.is_empty()).then_some(());
+            self.or_said_why(named, &node.place, &path);
+            origins.push(origin);
             let place = node.get("DomainName").map_or(&node.place, |domain| &domain.place);
             places.push((place.clone(), format!("{path}.DomainName")));
         }
@@ -294,13 +297,24 @@ impl Compiler<'_> {
                     message,
                 ));
             }
-            behaviors.extend(self.behavior(node, id, false, origins, groups, &path));
+            let behavior = self.behavior(node, id, false, origins, groups, &path);
+            behaviors.extend(self.or_said_why(behavior, &node.place, &path));
         }
         if let Some(default) = config.get("DefaultCacheBehavior") {
             let path = format!("{path}.DefaultCacheBehavior");
-            behaviors.extend(self.behavior(default, id, true, origins, groups, &path));
+            let behavior = self.behavior(default, id, true, origins, groups, &path);
+            behaviors.extend(self.or_said_why(behavior, &default.place, &path));
         }
         behaviors
+    }
+
+    /// Whatever cannot be compiled has been reported. Should a way around that exist, it ends here:
+    /// a distribution that silently lacks a behavior would send requests to the wrong place.
+    fn or_said_why<T>(&self, compiled: Option<T>, place: &Place, path: &str) -> Option<T> {
+        if compiled.is_none() && !self.problems.has_errors() {
+            self.error(place, path, "this cannot be compiled; please report the template as a bug");
+        }
+        compiled
     }
 
     fn http_version(&self, config: &Node, path: &str) -> HttpVersion {

@@ -31,7 +31,7 @@ use crate::diagnostic::{Diagnostic, Problems};
 use crate::document::quote;
 use crate::intrinsics::Evaluator;
 use crate::place::Place;
-use crate::report::Ledger;
+use crate::report::{Ledger, Status};
 use crate::suggest::{did_you_mean, listed};
 use crate::template::Resource;
 
@@ -109,6 +109,7 @@ impl<'t> Compiler<'t> {
         }
         let mut drafts: Vec<_> =
             distributions.iter().filter_map(|resource| self.distribution(resource)).collect();
+        self.other_resources();
         self.check_aliases(&drafts);
         self.connect(&mut drafts);
         self.check_option_names();
@@ -120,6 +121,35 @@ impl<'t> Compiler<'t> {
             distributions: drafts.into_iter().map(|draft| Arc::new(draft.distribution)).collect(),
             functions: self.functions.into_inner(),
             http_apis: self.http_apis.into_inner(),
+        }
+    }
+
+    /// CloudFront's other resources: each is listed, with what its absence means.
+    fn other_resources(&self) {
+        for resource in &self.evaluator.template.resources {
+            let Some(kind) = resource.kind.strip_prefix("AWS::CloudFront::") else { continue };
+            let reason = match kind {
+                "Distribution" | "CachePolicy" | "OriginRequestPolicy" => continue,
+                "Function" | "ConnectionFunction" => "edge functions do not run yet",
+                "KeyValueStore" => "edge functions, which would read it, do not run yet",
+                "ResponseHeadersPolicy" => "response headers policies are not applied yet",
+                "KeyGroup" | "PublicKey" => "signed URLs and cookies are not checked yet",
+                "OriginAccessControl" | "CloudFrontOriginAccessIdentity" => {
+                    "origin requests are not signed yet"
+                }
+                "VpcOrigin" => "the origin is reached over http like any other",
+                "RealtimeLogConfig" | "MonitoringSubscription" => {
+                    "nothing is sent to AWS; the program has its own log and metrics"
+                }
+                "DistributionTenant" | "ConnectionGroup" => {
+                    "distribution tenants are not built yet"
+                }
+                _ => "nothing here acts on it yet",
+            };
+            if self.evaluator.is_created(resource) {
+                let status = Status::Inert(reason.to_owned());
+                self.ledger.note(&resource.place, &resource.path, status);
+            }
         }
     }
 

@@ -50,6 +50,9 @@ impl Evaluator<'_> {
 
     /// The value of `AWS::Region` and its kind.
     pub(super) fn pseudo_parameter(&self, name: &str, at: &Node) -> Option<Node> {
+        if !name.starts_with("AWS::") {
+            return None;
+        }
         let names = self.names;
         let given = self.options.parameters.iter().rev().find(|(given, _)| given == name);
         let text = match (given, name) {

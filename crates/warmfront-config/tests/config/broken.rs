@@ -9,12 +9,27 @@ use crate::{fixture, loaded_as};
 
 /// File, line:column, a piece of the message, a piece of the help.
 const BROKEN: &[(&str, &str, &str, &str)] = &[
-    ("unknown-origin-id.yml", "17:27", "no origin has the id \"api-orgin\". Did you mean \"api-origin\"? (origins: api-origin, site)", ""),
-    ("misspelt-ref.yml", "19:26", "nothing here is called \"SitePolcy\". Did you mean \"SitePolicy\"?", ""),
+    (
+        "unknown-origin-id.yml",
+        "17:27",
+        "no origin has the id \"api-orgin\". Did you mean \"api-origin\"? (origins: api-origin, site)",
+        "",
+    ),
+    (
+        "misspelt-ref.yml",
+        "19:26",
+        "nothing here is called \"SitePolcy\". Did you mean \"SitePolicy\"?",
+        "",
+    ),
     ("cyclic-ref.yml", "27:52", "circle: Logs → Uploads → Logs", "take one reference out"),
     ("condition-circle.yml", "3:12", "circle: A → B → A", "none of the conditions can come first"),
     ("ttl-order.yml", "26:21", "0 ≤ 6000 ≤ 3600", ""),
-    ("wrong-enum.yml", "18:33", "Did you mean \"https-only\"? (values: allow-all, redirect-to-https, https-only)", ""),
+    (
+        "wrong-enum.yml",
+        "18:33",
+        "Did you mean \"https-only\"? (values: allow-all, redirect-to-https, https-only)",
+        "",
+    ),
     ("wrong-types.yml", "6:18", "expected true or false, found \"maybe\"", ""),
     ("wrong-types.yml", "12:34", "expected a whole number, found \"soon\"", ""),
     ("list-expected.yml", "7:18", "expected a list, found \"api.example.com\"", ""),
@@ -22,18 +37,38 @@ const BROKEN: &[(&str, &str, &str, &str)] = &[
     ("truncated.yml", "18:1", "expected ',' or ']'", "begins at 17:27; was it cut off?"),
     ("truncated.json", "6:1", "the file ends where a key or '}' should be", "was it cut off?"),
     ("unclosed-quote.yml", "17:27", "quoted scalar", "quotation mark"),
-    ("duplicate-key.yml", "20:11", "\"TargetOriginId\" is here for the second time", "the first is at line 17"),
+    (
+        "duplicate-key.yml",
+        "20:11",
+        "\"TargetOriginId\" is here for the second time",
+        "the first is at line 17",
+    ),
     ("misspelt-property.yml", "17:11", "Did you mean \"TargetOriginId\"?", ""),
     ("misspelt-type.yml", "3:11", "Did you mean AWS::CloudFront::Distribution?", ""),
-    ("unknown-function.yml", "9:25", "there is no intrinsic function !GetAt. Did you mean !GetAtt?", ""),
+    (
+        "unknown-function.yml",
+        "9:25",
+        "there is no intrinsic function !GetAt. Did you mean !GetAtt?",
+        "",
+    ),
     ("unknown-policy.yml", "19:26", "Did you mean \"CachingOptimized\"?", "of AWS: "),
     ("policy-and-forwarded-values.yml", "20:11", "exclude each other", ""),
     ("path-pattern.yml", "17:26", "'['", ""),
     ("url-as-domain-name.yml", "9:25", "is not a domain name", "without http://"),
     ("bucket-without-target.yml", "9:25", "is not here", "--origin api-origin=DIRECTORY"),
-    ("only-aws-knows.yml", "9:25", "only AWS knows Balancer.DNSName", "--attribute Balancer.DNSName=VALUE"),
+    (
+        "only-aws-knows.yml",
+        "9:25",
+        "only AWS knows Balancer.DNSName",
+        "--attribute Balancer.DNSName=VALUE",
+    ),
     ("import-value.yml", "9:25", "shared-api", "--attribute 'ImportValue.shared-api=VALUE'"),
-    ("unprotected.yml", "20:11", "every viewer would be let in", "--allow-unprotected Site.TrustedKeyGroups"),
+    (
+        "unprotected.yml",
+        "20:11",
+        "every viewer would be let in",
+        "--allow-unprotected Site.TrustedKeyGroups",
+    ),
     ("billion-laughs.yml", "5:28", "more than 50000 values", "aliases of aliases multiply"),
 ];
 
@@ -76,9 +111,14 @@ fn the_template_that_the_broken_ones_were_made_from_is_clean() {
 fn files_made_to_be_expensive_are_refused_at_once() {
     let deep = |open: &str, times: usize| open.repeat(times);
     let laughs = |reference: &str| {
-        let variables: String =
-            (1..40).map(|i| format!(" a{i}: \"{}\"\n", reference.replace('#', &(i - 1).to_string()).repeat(9))).collect();
-        format!("service: a\nprovider: {{name: aws}}\ncustom:\n a0: lol\n{variables}resources: {{Resources: {{A: {{Type: \"AWS::CloudFront::Distribution\", Properties: \"${{self:custom.a39}}\"}}}}}}\n")
+        let variables: String = (1..40)
+            .map(|i| {
+                format!(" a{i}: \"{}\"\n", reference.replace('#', &(i - 1).to_string()).repeat(9))
+            })
+            .collect();
+        format!(
+            "service: a\nprovider: {{name: aws}}\ncustom:\n a0: lol\n{variables}resources: {{Resources: {{A: {{Type: \"AWS::CloudFront::Distribution\", Properties: \"${{self:custom.a39}}\"}}}}}}\n"
+        )
     };
     let nested_sub = format!(
         "Resources:\n A:\n  Type: AWS::CloudFront::Distribution\n  Properties:\n   DistributionConfig:\n    Comment: {}aaaaaaaa{}\n",
@@ -97,7 +137,11 @@ fn files_made_to_be_expensive_are_refused_at_once() {
         let start = Instant::now();
         let loaded = loaded_as(name, &text, &Options::default());
         // A hundred milliseconds is what an optimized program has; this one is not, on a busy machine.
-        assert!(start.elapsed() < Duration::from_secs(5), "{name} {message}: {:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_secs(5),
+            "{name} {message}: {:?}",
+            start.elapsed()
+        );
         assert_eq!(loaded.exit_code(), 1);
         crate::problem(&loaded, message);
     }
@@ -147,9 +191,21 @@ fn a_file_that_cannot_be_read_says_why() {
 fn formats_that_are_not_read_yet_are_refused_by_name() {
     for (name, text, expected) in [
         ("warmfront.yml", "sites: {}\n", "warmfront.yml, which is not read yet"),
-        ("template.yml", "Transform: AWS::Serverless-2016-10-31\nResources: {}\n", "an AWS SAM template"),
-        ("d.json", "{\"ETag\": \"E\", \"DistributionConfig\": {}}", "a DistributionConfig of the API"),
-        ("d.json", "{\"Origins\": {}, \"DefaultCacheBehavior\": {}}", "a DistributionConfig of the API"),
+        (
+            "template.yml",
+            "Transform: AWS::Serverless-2016-10-31\nResources: {}\n",
+            "an AWS SAM template",
+        ),
+        (
+            "d.json",
+            "{\"ETag\": \"E\", \"DistributionConfig\": {}}",
+            "a DistributionConfig of the API",
+        ),
+        (
+            "d.json",
+            "{\"Origins\": {}, \"DefaultCacheBehavior\": {}}",
+            "a DistributionConfig of the API",
+        ),
         ("plan.json", "{\"format_version\": \"1.2\", \"planned_values\": {}}", "a Terraform plan"),
         ("d.xml", "<?xml version=\"1.0\"?><DistributionConfig/>", "DistributionConfig XML"),
         ("manifest.json", "{\"version\": \"36.0.0\", \"artifacts\": {}}", "a CDK manifest"),
@@ -161,5 +217,8 @@ fn formats_that_are_not_read_yet_are_refused_by_name() {
     let directory = tempfile::tempdir().unwrap();
     let assembly = directory.path().join("cdk.out");
     fs::create_dir(&assembly).unwrap();
-    crate::problem(&load(&assembly, &Options::default()).unwrap(), "a CDK assembly, which is not read yet");
+    crate::problem(
+        &load(&assembly, &Options::default()).unwrap(),
+        "a CDK assembly, which is not read yet",
+    );
 }

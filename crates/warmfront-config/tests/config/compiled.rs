@@ -33,7 +33,11 @@ fn an_origin_that_says_little_has_the_defaults_of_the_guide() {
     assert_eq!(origin.keepalive_timeout, Duration::from_secs(5));
     assert_eq!(origin.response_completion_timeout, None);
     assert_eq!(origin.target, Target::Dns);
-    let kind = OriginKind::Custom { http_port: 80, https_port: 443, protocol_policy: OriginProtocolPolicy::HttpOnly };
+    let kind = OriginKind::Custom {
+        http_port: 80,
+        https_port: 443,
+        protocol_policy: OriginProtocolPolicy::HttpOnly,
+    };
     assert_eq!(origin.kind, kind);
 }
 
@@ -60,7 +64,11 @@ CustomOriginConfig:
     assert_eq!(origin.response_completion_timeout, Some(Duration::from_secs(90)));
     assert_eq!(origin.custom_headers[0].0, "x-secret");
     assert_eq!(origin.custom_headers[0].1, "s3cr3t");
-    let kind = OriginKind::Custom { http_port: 8080, https_port: 8443, protocol_policy: OriginProtocolPolicy::MatchViewer };
+    let kind = OriginKind::Custom {
+        http_port: 8080,
+        https_port: 8443,
+        protocol_policy: OriginProtocolPolicy::MatchViewer,
+    };
     assert_eq!(origin.kind, kind);
 }
 
@@ -103,7 +111,9 @@ fn methods_come_in_three_sets() {
         assert_eq!(behavior.allowed_methods, allowed, "{methods}");
         assert_eq!(behavior.viewer_protocol_policy, ViewerProtocolPolicy::AllowAll);
     }
-    let cached = behavior(&format!("{POLICY}\nAllowedMethods: [GET, HEAD, OPTIONS]\nCachedMethods: [GET, HEAD, OPTIONS]"));
+    let cached = behavior(&format!(
+        "{POLICY}\nAllowedMethods: [GET, HEAD, OPTIONS]\nCachedMethods: [GET, HEAD, OPTIONS]"
+    ));
     assert!(cached.caches_options);
     for (text, message) in [
         ("AllowedMethods: [GET, POST]", "three sets"),
@@ -111,13 +121,18 @@ fn methods_come_in_three_sets() {
         ("AllowedMethods: [GET, HAED]", "Did you mean \"HEAD\"?"),
     ] {
         let behavior = format!("{POLICY}\n{text}");
-        problem(&loaded(Parts { behavior: &behavior, ..Parts::default() }, &Options::default()), message);
+        problem(
+            &loaded(Parts { behavior: &behavior, ..Parts::default() }, &Options::default()),
+            message,
+        );
     }
 }
 
 #[test]
 fn legacy_forwarded_values_become_policies() {
-    let with = |text: &str| behavior(&format!("ForwardedValues: {text}\nMinTTL: 0\nDefaultTTL: 60\nMaxTTL: 600"));
+    let with = |text: &str| {
+        behavior(&format!("ForwardedValues: {text}\nMinTTL: 0\nDefaultTTL: 60\nMaxTTL: 600"))
+    };
     let plain = with("{QueryString: false}");
     assert!(plain.cache_policy.legacy && plain.cache_policy.gzip && !plain.cache_policy.brotli);
     assert_eq!(plain.cache_policy.query_strings, Selection::None);
@@ -125,9 +140,15 @@ fn legacy_forwarded_values_become_policies() {
 
     let keyed = with("{QueryString: true, QueryStringCacheKeys: [a, b]}");
     assert_eq!(keyed.cache_policy.query_strings, Selection::Only(vec!["a".into(), "b".into()]));
-    assert_eq!(keyed.origin_request_policy.query_strings, Selection::All, "all are forwarded, two are in the key");
+    assert_eq!(
+        keyed.origin_request_policy.query_strings,
+        Selection::All,
+        "all are forwarded, two are in the key"
+    );
 
-    let cookies = with("{QueryString: true, Cookies: {Forward: whitelist, WhitelistedNames: ['sess*']}, Headers: [Host, X-A]}");
+    let cookies = with(
+        "{QueryString: true, Cookies: {Forward: whitelist, WhitelistedNames: ['sess*']}, Headers: [Host, X-A]}",
+    );
     assert_eq!(cookies.cache_policy.query_strings, Selection::All);
     assert_eq!(cookies.cache_policy.cookies, Selection::Matching(vec!["sess*".into()]));
     assert_eq!(cookies.cache_policy.headers, ["host", "x-a"]);
@@ -155,16 +176,34 @@ fn unspecified_ttls_follow_the_specified_ones() {
 fn wrong_behaviors_are_refused() {
     for (behavior, message) in [
         ("", ""),
-        ("ForwardedValues: {QueryString: false}\nOriginRequestPolicyId: AllViewer", "needs a CachePolicyId"),
-        ("ForwardedValues: {QueryString: false, QueryStringCacheKeys: [a]}", "needs QueryString: true"),
+        (
+            "ForwardedValues: {QueryString: false}\nOriginRequestPolicyId: AllViewer",
+            "needs a CachePolicyId",
+        ),
+        (
+            "ForwardedValues: {QueryString: false, QueryStringCacheKeys: [a]}",
+            "needs QueryString: true",
+        ),
         ("ForwardedValues: {QueryString: false, Headers: ['*']}\nMinTTL: 1", "MinTTL must be 0"),
         ("ForwardedValues: {QueryString: false}\nMinTTL: 60\nDefaultTTL: 20", "60 ≤ 20 ≤ 31536000"),
         ("ForwardedValues: {Cookies: {Forward: all}}", "QueryString is missing"),
         ("Compress: true", "needs a CachePolicyId"),
-        ("CachePolicyId: CachingOptimized\nPathPattern: /a", "the default behavior has no PathPattern"),
-        ("CachePolicyId: CachingOptimized\nResponseHeadersPolicyId: SecurityHeaderPolicy", "Did you mean \"SecurityHeadersPolicy\"?"),
-        ("CachePolicyId: CachingOptimized\nOriginRequestPolicyId: AllViewerExceptHost", "no origin request policy"),
-        ("CachePolicyId: CachingOptimized\nSmoothStreaming: 7", "expected true or false, found \"7\""),
+        (
+            "CachePolicyId: CachingOptimized\nPathPattern: /a",
+            "the default behavior has no PathPattern",
+        ),
+        (
+            "CachePolicyId: CachingOptimized\nResponseHeadersPolicyId: SecurityHeaderPolicy",
+            "Did you mean \"SecurityHeadersPolicy\"?",
+        ),
+        (
+            "CachePolicyId: CachingOptimized\nOriginRequestPolicyId: AllViewerExceptHost",
+            "no origin request policy",
+        ),
+        (
+            "CachePolicyId: CachingOptimized\nSmoothStreaming: 7",
+            "expected true or false, found \"7\"",
+        ),
     ] {
         if behavior.is_empty() {
             continue;
@@ -190,8 +229,14 @@ fn wrong_distributions_are_refused() {
         ("CustomErrorResponses: [{ErrorCode: 404}, {ErrorCode: '404'}]", "for the second time"),
         ("CustomErrorResponses: {Quantity: 1, Items: []}", "plain list of Items"),
         ("Comment:", "Comment has no value"),
-        ("OriginGroups: {Quantity: 1, Items: [{Id: g, FailoverCriteria: {}, Members: {Quantity: 2, Items: [{OriginId: app}]}}]}", "exactly 2 members, found 1"),
-        ("OriginGroups: {Quantity: 1, Items: [{Id: g, FailoverCriteria: {}, Members: {Quantity: 2, Items: [{OriginId: app}, {OriginId: ap}]}}]}", "no origin has the id \"ap\". Did you mean \"app\"?"),
+        (
+            "OriginGroups: {Quantity: 1, Items: [{Id: g, FailoverCriteria: {}, Members: {Quantity: 2, Items: [{OriginId: app}]}}]}",
+            "exactly 2 members, found 1",
+        ),
+        (
+            "OriginGroups: {Quantity: 1, Items: [{Id: g, FailoverCriteria: {}, Members: {Quantity: 2, Items: [{OriginId: app}, {OriginId: ap}]}}]}",
+            "no origin has the id \"ap\". Did you mean \"app\"?",
+        ),
     ] {
         let loaded = loaded(Parts { config, ..Parts::default() }, &Options::default());
         assert!(!loaded.diagnostics.is_empty(), "{config}");
@@ -212,16 +257,24 @@ CacheBehaviors:
     });
     assert_eq!(distribution.aliases, ["www.example.com", "*.example.com"]);
     assert_eq!(distribution.default_root_object.as_deref(), Some("index.html"));
-    let errors: Vec<_> = distribution.error_responses.iter().map(|it| (it.status, it.caching_min_ttl.as_secs())).collect();
+    let errors: Vec<_> = distribution
+        .error_responses
+        .iter()
+        .map(|it| (it.status, it.caching_min_ttl.as_secs()))
+        .collect();
     assert_eq!(errors, [(404, 30), (503, 10)]);
-    let patterns: Vec<_> = distribution.behaviors.iter().map(|it| it.path_pattern.to_string()).collect();
+    let patterns: Vec<_> =
+        distribution.behaviors.iter().map(|it| it.path_pattern.to_string()).collect();
     assert_eq!(patterns, ["*.jpg", "*"], "the default behavior is the last");
-    assert!(distribution.enabled && distribution.id.starts_with('E') && distribution.id.len() == 14);
+    assert!(
+        distribution.enabled && distribution.id.starts_with('E') && distribution.id.len() == 14
+    );
 }
 
 #[test]
 fn policies_of_the_template_are_found_by_ref() {
-    let policy = |ttl: &str, key: &str| format!("  Policy:
+    let policy = |ttl: &str, key: &str| {
+        format!("  Policy:
     Type: AWS::CloudFront::CachePolicy
     Properties:
       CachePolicyConfig:
@@ -236,7 +289,8 @@ fn policies_of_the_template_are_found_by_ref() {
         HeadersConfig: {{HeaderBehavior: allViewerAndWhitelistCloudFront, Headers: [CloudFront-Viewer-Country]}}
         CookiesConfig: {{CookieBehavior: all}}
         QueryStringsConfig: {{QueryStringBehavior: allExcept, QueryStrings: [debug]}}
-");
+")
+    };
     const TTL: &str = "MinTTL: 1\n        DefaultTTL: '20'\n        MaxTTL: 60.0";
     const KEY: &str = "{EnableAcceptEncodingGzip: 'true', HeadersConfig: {HeaderBehavior: whitelist, Headers: [Accept]}, CookiesConfig: {CookieBehavior: none}, QueryStringsConfig: {QueryStringBehavior: whitelist, QueryStrings: [q]}}";
     let refs = "CachePolicyId: !Ref Policy\nOriginRequestPolicyId: !GetAtt Forward.Id";
@@ -254,13 +308,20 @@ fn policies_of_the_template_are_found_by_ref() {
 
     for (ttl, key, message) in [
         ("MinTTL: 1\n        DefaultTTL: 20", KEY.to_owned(), "MaxTTL is missing"),
-        ("MinTTL: 0\n        DefaultTTL: 0\n        MaxTTL: 0", KEY.to_owned(), "may have nothing in its key"),
+        (
+            "MinTTL: 0\n        DefaultTTL: 0\n        MaxTTL: 0",
+            KEY.to_owned(),
+            "may have nothing in its key",
+        ),
         (TTL, KEY.replace("whitelist, Headers: [Accept]", "whitelist"), "needs a list of Headers"),
         (TTL, KEY.replace("none}, Q", "none, Cookies: [a]}, Q"), "takes no list of Cookies"),
         (TTL, KEY.replace("Accept", "Accept, accept"), "for the second time"),
     ] {
         let more = policy(ttl, &key);
-        problem(&loaded(Parts { behavior: refs, more: &more, ..Parts::default() }, &Options::default()), message);
+        problem(
+            &loaded(Parts { behavior: refs, more: &more, ..Parts::default() }, &Options::default()),
+            message,
+        );
     }
 }
 
@@ -275,12 +336,18 @@ fn a_target_is_found_by_id_domain_name_or_logical_id() {
     problem(&with(&[]), "--origin app=DIRECTORY");
     for key in ["app", "Assets"] {
         let stack = stack(with(&[(key, "/")]));
-        assert_eq!(stack.distributions[0].origins[0].target, Target::Directory("/".into()), "{key}");
+        assert_eq!(
+            stack.distributions[0].origins[0].target,
+            Target::Directory("/".into()),
+            "{key}"
+        );
     }
     let domain = stack(with(&[("app", "/")])).distributions[0].origins[0].domain_name.clone();
     assert!(domain.ends_with(".s3.us-east-1.amazonaws.com"), "{domain}");
     let stack = stack(with(&[(&domain, "http://localhost:3000"), (&domain, "http://[::1]:3001")]));
-    let Target::Nodes(nodes) = &stack.distributions[0].origins[0].target else { panic!("no nodes") };
+    let Target::Nodes(nodes) = &stack.distributions[0].origins[0].target else {
+        panic!("no nodes")
+    };
     assert_eq!((nodes.len(), nodes[1].host.as_str(), nodes[1].port), (2, "::1", 3001));
     for (origins, message) in [
         (&[("ap", "/")][..], "there is no origin \"ap\". Did you mean \"app\"? (origins: app)"),
@@ -288,7 +355,10 @@ fn a_target_is_found_by_id_domain_name_or_logical_id() {
         (&[("app", "/no/such/directory")], "is not a directory"),
         (&[("app", "localhost:3000")], "http://localhost:3000"),
         (&[("app", "/"), ("app", "http://localhost:1")], "several servers, or one directory"),
-        (&[("app", "/"), ("dynamic.example.org", "http://localhost:1")], "functions that could set it do not run yet"),
+        (
+            &[("app", "/"), ("dynamic.example.org", "http://localhost:1")],
+            "functions that could set it do not run yet",
+        ),
     ] {
         problem(&with(origins), message);
     }
@@ -303,8 +373,36 @@ fn a_template_in_json_is_the_same_template() {
 }}}}}"#;
     for name in ["template.json", "Stack.template", "template.yml"] {
         // YAML knows neither tabs there nor surrogate pairs; with that name it is YAML.
-        let text = if name == "template.yml" { text.replace('\t', " ").replace("\\ud83d\\ude00", "") } else { text.to_owned() };
+        let text = if name == "template.yml" {
+            text.replace('\t', " ").replace("\\ud83d\\ude00", "")
+        } else {
+            text.to_owned()
+        };
         let stack = stack(crate::loaded_as(name, &text, &Options::default()));
         assert_eq!(stack.distributions[0].origins[0].domain_name, "app.example.com", "{name}");
     }
+}
+
+#[test]
+fn the_example_with_two_origins_sends_each_path_to_its_own() {
+    let example = crate::fixture("../../../examples/two-origins/template.yml");
+    let origins = [("site", "http://localhost:4000"), ("content", "http://localhost:4001")];
+    let options = Options { origins: pairs(&origins), ..Options::default() };
+    let stack = stack(warmfront_config::load(&example, &options).unwrap());
+    let edge = &stack.distributions[0];
+    for (path, origin) in [
+        ("/", "site"),
+        ("/index.html", "site"),
+        ("/Content", "site"),
+        ("/content", "content"),
+        ("/content/a.jpg", "content"),
+        ("/contents.html", "content"),
+        ("/content/drafts/a", "content"),
+    ] {
+        let behavior = edge.behaviors.iter().find(|it| it.path_pattern.matches(path)).unwrap();
+        assert_eq!(edge.origins[behavior.origin].id, origin, "{path}");
+    }
+    let is_draft = |it: &&std::sync::Arc<Behavior>| it.path_pattern.matches("/content/drafts/a");
+    assert!(edge.behaviors.iter().find(is_draft).unwrap().cache_policy.ttl.disable_caching());
+    assert!(matches!(edge.origins[1].target, Target::Nodes(_)));
 }

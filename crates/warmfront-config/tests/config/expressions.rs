@@ -25,13 +25,20 @@ Conditions:
 
 /// Evaluates as the origin's domain name.
 fn evaluated(expression: &str, options: &Options) -> warmfront_config::Loaded {
-    let origin = format!("DomainName: {expression}\nCustomOriginConfig: {{OriginProtocolPolicy: http-only}}");
+    let origin = format!(
+        "DomainName: {expression}\nCustomOriginConfig: {{OriginProtocolPolicy: http-only}}"
+    );
     loaded(Parts { origin: &origin, more: SECTIONS, ..Parts::default() }, options)
 }
 
 fn check(expression: &str, expected: &str) {
-    let mut options = Options { origins: pairs(&[("app", "http://localhost:1")]), ..Options::default() };
-    options.attributes = pairs(&[("Api.Name", "given"), ("ImportValue.shared", "imported"), ("resolve.ssm:/x:1", "ssm")]);
+    let mut options =
+        Options { origins: pairs(&[("app", "http://localhost:1")]), ..Options::default() };
+    options.attributes = pairs(&[
+        ("Api.Name", "given"),
+        ("ImportValue.shared", "imported"),
+        ("resolve.ssm:/x:1", "ssm"),
+    ]);
     let stack = stack(evaluated(expression, &options));
     assert_eq!(stack.distributions[0].origins[0].domain_name, expected, "{expression}");
 }
@@ -54,9 +61,18 @@ fn functions_give_what_cloudformation_gives() {
         ("!GetAtt Site.DomainName", "my-site.s3.amazonaws.com"),
         ("!GetAtt [Site, RegionalDomainName]", "my-site.s3.us-east-1.amazonaws.com"),
         ("{'Fn::GetAtt': Site.RegionalDomainName}", "my-site.s3.us-east-1.amazonaws.com"),
-        ("!Select [2, !Split ['/', !GetAtt Site.WebsiteURL]]", "my-site.s3-website-us-east-1.amazonaws.com"),
-        ("!Sub '${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}'", "api.execute-api.us-east-1.amazonaws.com"),
-        ("!Sub 'n${Count}.${AWS::AccountId}.${AWS::StackName}.${AWS::Partition}'", "n3.000000000000.template.aws"),
+        (
+            "!Select [2, !Split ['/', !GetAtt Site.WebsiteURL]]",
+            "my-site.s3-website-us-east-1.amazonaws.com",
+        ),
+        (
+            "!Sub '${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}'",
+            "api.execute-api.us-east-1.amazonaws.com",
+        ),
+        (
+            "!Sub 'n${Count}.${AWS::AccountId}.${AWS::StackName}.${AWS::Partition}'",
+            "n3.000000000000.template.aws",
+        ),
         ("!GetAtt Api.Name", "given"),
         ("!ImportValue shared", "imported"),
         ("'{{resolve:ssm:/x:1}}.example'", "ssm.example"),
@@ -77,7 +93,8 @@ OriginCustomHeaders:
   - {HeaderName: X-Base64, HeaderValue: !Base64 ab}
   - !If [No, {HeaderName: X-No, HeaderValue: no}, !Ref 'AWS::NoValue']
 CustomOriginConfig: {OriginProtocolPolicy: http-only}";
-    let stack = stack(loaded(Parts { origin, more: SECTIONS, ..Parts::default() }, &Options::default()));
+    let stack =
+        stack(loaded(Parts { origin, more: SECTIONS, ..Parts::default() }, &Options::default()));
     let headers = &stack.distributions[0].origins[0].custom_headers;
     let values: Vec<_> = headers.iter().map(|(_, value)| value.to_str().unwrap()).collect();
     assert_eq!(values, ["${Kept} app", "YWI="]);
@@ -142,9 +159,18 @@ fn a_wrong_expression_says_what_is_wrong() {
 #[test]
 fn unknown_names_in_options_are_errors() {
     for (options, message) in [
-        (Options { attributes: pairs(&[("Sit.Arn", "x")]), ..Options::default() }, "there is no resource \"Sit\". Did you mean \"Site\"?"),
-        (Options { function_env: pairs(&[("Hello.KEY", "x")]), ..Options::default() }, "there is no function \"Hello\""),
-        (Options { function_concurrency: vec![("Hello".into(), 2)], ..Options::default() }, "there is no function \"Hello\""),
+        (
+            Options { attributes: pairs(&[("Sit.Arn", "x")]), ..Options::default() },
+            "there is no resource \"Sit\". Did you mean \"Site\"?",
+        ),
+        (
+            Options { function_env: pairs(&[("Hello.KEY", "x")]), ..Options::default() },
+            "there is no function \"Hello\"",
+        ),
+        (
+            Options { function_concurrency: vec![("Hello".into(), 2)], ..Options::default() },
+            "there is no function \"Hello\"",
+        ),
     ] {
         problem(&evaluated("a.example", &options), message);
     }

@@ -35,6 +35,7 @@ fn a_template_written_by_someone_else_is_served_and_every_property_listed() {
         ("CacheBehaviors[0].Compress", "does not compress yet"),
         ("ResponsePagePath", "not replaced yet"),
         ("OriginSSLProtocols", "TLS 1.2 and 1.3"),
+        ("Resources.AccessControl", "not signed yet"),
     ] {
         match status(&loaded, property) {
             Status::Inert(found) => assert!(found.contains(reason), "{property}: {found}"),
@@ -42,8 +43,16 @@ fn a_template_written_by_someone_else_is_served_and_every_property_listed() {
         }
     }
     for property in [
-        "Aliases", "Enabled", "TargetOriginId", "CachePolicyId", "ErrorCachingMinTTL", "GeoRestriction",
-        "DefaultCacheBehavior.Compress", "TrustedSigners", "FieldLevelEncryptionId", "AllowedMethods",
+        "Aliases",
+        "Enabled",
+        "TargetOriginId",
+        "CachePolicyId",
+        "ErrorCachingMinTTL",
+        "GeoRestriction",
+        "DefaultCacheBehavior.Compress",
+        "TrustedSigners",
+        "FieldLevelEncryptionId",
+        "AllowedMethods",
     ] {
         assert_eq!(*status(&loaded, property), Status::Effective, "{property}");
     }
@@ -69,7 +78,8 @@ fn every_place_in_the_report_is_a_place_in_the_file() {
 
 #[test]
 fn strict_makes_errors_of_what_has_no_effect() {
-    let options = Options { strict: true, origins: pairs(&[("Assets", "/")]), ..Options::default() };
+    let options =
+        Options { strict: true, origins: pairs(&[("Assets", "/")]), ..Options::default() };
     let loaded = load(&fixture("config/real-world.yml"), &options).unwrap();
     assert_eq!(loaded.exit_code(), 1);
     assert!(problem(&loaded, "no price").path.ends_with("PriceClass"));
@@ -88,10 +98,26 @@ fn what_protects_and_is_not_effective_stops_the_source_until_it_is_allowed() {
         ("", "TrustedKeyGroups: [a]", "Edge.TrustedKeyGroups"),
         ("", "TrustedSigners: [self]", "Edge.TrustedSigners"),
         ("", "FieldLevelEncryptionId: ABC", "Edge.FieldLevelEncryptionId"),
-        ("", "FunctionAssociations: [{EventType: viewer-request, FunctionARN: !GetAtt Guard.FunctionARN}]", "Guard"),
-        ("", "LambdaFunctionAssociations: [{EventType: origin-request, LambdaFunctionARN: !Ref AtEdgeVersion}]", "AtEdge"),
-        ("", "LambdaFunctionAssociations: [{EventType: viewer-request, LambdaFunctionARN: 'arn:aws:lambda:us-east-1:123456789012:function:auth:7'}]", "auth"),
-        ("Restrictions: {GeoRestriction: {RestrictionType: whitelist, Locations: [DE]}}", "", "Edge.GeoRestriction"),
+        (
+            "",
+            "FunctionAssociations: [{EventType: viewer-request, FunctionARN: !GetAtt Guard.FunctionARN}]",
+            "Guard",
+        ),
+        (
+            "",
+            "LambdaFunctionAssociations: [{EventType: origin-request, LambdaFunctionARN: !Ref AtEdgeVersion}]",
+            "AtEdge",
+        ),
+        (
+            "",
+            "LambdaFunctionAssociations: [{EventType: viewer-request, LambdaFunctionARN: 'arn:aws:lambda:us-east-1:123456789012:function:auth:7'}]",
+            "auth",
+        ),
+        (
+            "Restrictions: {GeoRestriction: {RestrictionType: whitelist, Locations: [DE]}}",
+            "",
+            "Edge.GeoRestriction",
+        ),
         ("ViewerMtlsConfig: {Mode: required}", "", "Edge.ViewerMtlsConfig"),
     ] {
         let behavior = format!("{POLICY}{behavior}");
@@ -111,14 +137,16 @@ fn what_protects_and_is_not_effective_stops_the_source_until_it_is_allowed() {
 #[test]
 fn a_function_on_a_response_is_inert_and_does_not_stop_anything() {
     let behavior = "CachePolicyId: CachingOptimized\nFunctionAssociations: [{EventType: viewer-response, FunctionARN: !GetAtt Guard.FunctionARN}]";
-    let loaded = loaded(Parts { behavior, more: FUNCTIONS, ..Parts::default() }, &Options::default());
+    let loaded =
+        loaded(Parts { behavior, more: FUNCTIONS, ..Parts::default() }, &Options::default());
     assert!(loaded.report.inert().any(|(_, reason)| reason.contains("Guard on viewer-response")));
     stack(loaded);
 }
 
 #[test]
 fn a_permission_that_nothing_needs_is_a_warning() {
-    let options = Options { allow_unprotected: vec!["Edge.TrustedKeyGrups".into()], ..Options::default() };
+    let options =
+        Options { allow_unprotected: vec!["Edge.TrustedKeyGrups".into()], ..Options::default() };
     let loaded = loaded(Parts::default(), &options);
     assert_eq!(problem(&loaded, "nothing here needs this permission").severity, Severity::Warning);
 }
@@ -130,12 +158,17 @@ fn people_and_tools_read_the_same_facts() {
     let human = warmfront_config::render_human(&loaded);
     let expected = "unknown-origin-id.yml:17:27  Resources.Site…DefaultCacheBehavior.TargetOriginId\n  error: no origin has the id \"api-orgin\". Did you mean \"api-origin\"? (origins: api-origin, site)\n";
     assert!(human.contains(expected), "{human}");
-    let json: serde_json::Value = serde_json::from_str(&warmfront_config::render_json(&loaded)).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&warmfront_config::render_json(&loaded)).unwrap();
     let found = &json["diagnostics"][0];
     assert_eq!((found["line"].as_u64(), found["column"].as_u64()), (Some(17), Some(27)));
-    assert_eq!(found["path"], "Resources.Site.Properties.DistributionConfig.DefaultCacheBehavior.TargetOriginId");
+    assert_eq!(
+        found["path"],
+        "Resources.Site.Properties.DistributionConfig.DefaultCacheBehavior.TargetOriginId"
+    );
     assert_eq!(json["summary"]["errors"], 1);
-    let sarif: serde_json::Value = serde_json::from_str(&warmfront_config::render_sarif(&loaded)).unwrap();
+    let sarif: serde_json::Value =
+        serde_json::from_str(&warmfront_config::render_sarif(&loaded)).unwrap();
     let result = &sarif["runs"][0]["results"][0];
     assert_eq!(result["level"], "error");
     assert_eq!(result["locations"][0]["physicalLocation"]["region"]["startLine"], 17);

@@ -1,5 +1,8 @@
 //! The reader of sources, as a user meets it: a file in, a stack or diagnostics out.
 
+// Helpers of tests fail by panicking, as tests do.
+#![allow(clippy::unwrap_used)]
+
 mod broken;
 mod compiled;
 mod expressions;
@@ -48,9 +51,14 @@ struct Parts<'a> {
 
 impl Parts<'_> {
     fn template(self) -> String {
-        let or = |part: &str, default: &str| if part.is_empty() { default.to_owned() } else { part.to_owned() };
+        let or = |part: &str, default: &str| {
+            if part.is_empty() { default.to_owned() } else { part.to_owned() }
+        };
         TEMPLATE
-            .replace("{config}\n", &or(self.config, "").lines().map(|l| format!("        {l}\n")).collect::<String>())
+            .replace(
+                "{config}\n",
+                &or(self.config, "").lines().map(|l| format!("        {l}\n")).collect::<String>(),
+            )
             .replace("{origin}", &indented(&or(self.origin, &dedented(ORIGIN)), 12))
             .replace("{behavior}", &indented(&or(self.behavior, &dedented(BEHAVIOR)), 10))
             .replace("{more}", self.more)

@@ -10,6 +10,12 @@ use crate::{Parts, fixture, loaded_as};
 /// What must hold for every source that could be read.
 fn check(loaded: &Loaded) {
     assert_eq!(loaded.stack.is_none(), loaded.has_errors(), "a stack or errors, never neither");
+    for distribution in loaded.stack.iter().flat_map(|stack| &stack.distributions) {
+        assert!(!distribution.behaviors.is_empty(), "the default behavior is always there");
+        for behavior in &distribution.behaviors {
+            assert!(!distribution.origins[behavior.origin].domain_name.is_empty());
+        }
+    }
     for problem in &loaded.diagnostics {
         assert!(problem.line == 0 || problem.column > 0, "{problem:?}");
         assert!(problem.message.len() < 4_000, "a message does not grow with its input");
@@ -32,13 +38,47 @@ fn seeds() -> Vec<String> {
 
 /// Pieces that mean something somewhere.
 const PIECES: &[&str] = &[
-    "!Ref ", "!Sub '${", "!GetAtt A.B", "${self:", "${file(x.yml):a}", "}", "{", "[", "]", ": ", "- ", "\n", "\t", "'", "\"", "&a ", "*a", "<<: ",
-    "|\n", "Fn::If: ", "null", "~", "true", "-1", "9223372036854775808", "AWS::NoValue", "é", "🙂", "\u{feff}", "#", "...", "---", "%YAML", "!!str ", "? ",
-    "{{resolve:", "}}",
+    "!Ref ",
+    "!Sub '${",
+    "!GetAtt A.B",
+    "${self:",
+    "${file(x.yml):a}",
+    "}",
+    "{",
+    "[",
+    "]",
+    ": ",
+    "- ",
+    "\n",
+    "\t",
+    "'",
+    "\"",
+    "&a ",
+    "*a",
+    "<<: ",
+    "|\n",
+    "Fn::If: ",
+    "null",
+    "~",
+    "true",
+    "-1",
+    "9223372036854775808",
+    "AWS::NoValue",
+    "é",
+    "🙂",
+    "\u{feff}",
+    "#",
+    "...",
+    "---",
+    "%YAML",
+    "!!str ",
+    "? ",
+    "{{resolve:",
+    "}}",
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes_get_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..400), json in any::<bool>()) {

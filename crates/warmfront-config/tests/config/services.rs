@@ -76,7 +76,10 @@ fn web(variable: &str, options: &Options) -> Loaded {
 
 #[test]
 fn variables_give_what_the_framework_gives() {
-    let mut options = Options { opts: pairs(&[("host", "opt.example"), ("ssm:/host", "ssm.example")]), ..Options::default() };
+    let mut options = Options {
+        opts: pairs(&[("host", "opt.example"), ("ssm:/host", "ssm.example")]),
+        ..Options::default()
+    };
     options.env.insert("HOST".into(), "env.example".into());
     for (variable, expected) in [
         ("${self:custom.stages.dev.host}", "dev.example"),
@@ -125,21 +128,28 @@ fn what_would_have_to_be_fetched_or_run_names_the_option() {
         let found = loaded.diagnostics.iter().any(|it| {
             it.message.contains(message) || it.help.as_deref().unwrap_or_default().contains(message)
         });
-        assert!(found || message.contains("stands in quotes"), "{variable}\n{}", render_human(&loaded));
+        assert!(
+            found || message.contains("stands in quotes"),
+            "{variable}\n{}",
+            render_human(&loaded)
+        );
         assert!(loaded.has_errors(), "{variable}");
     }
 }
 
 #[test]
 fn variables_in_a_circle_are_named() {
-    let text = SERVICE.replace("WEB", "${self:custom.a}").replace("custom:", "custom:\n  a: ${self:custom.b}\n  b: ${self:custom.a}");
+    let text = SERVICE
+        .replace("WEB", "${self:custom.a}")
+        .replace("custom:", "custom:\n  a: ${self:custom.b}\n  b: ${self:custom.a}");
     let loaded = loaded_as("serverless.yml", &text, &Options::default());
     problem(&loaded, "self:custom.a → self:custom.b → self:custom.a");
 }
 
 #[test]
 fn a_problem_in_an_included_file_keeps_the_name_of_that_file() {
-    let text = SERVICE.split("resources:").next().unwrap().to_owned() + "resources: ${file(edge.yml)}\n";
+    let text =
+        SERVICE.split("resources:").next().unwrap().to_owned() + "resources: ${file(edge.yml)}\n";
     let edge = "Resources:\n  Edge:\n    Type: AWS::CloudFront::Distribution\n    Properties:\n      DistributionConfig:\n        Enabled: perhaps\n        Origins: []\n";
     let loaded = service(&[("serverless.yml", &text), ("edge.yml", edge)], &Options::default());
     let found = problem(&loaded, "true or false, found \"perhaps\"");
@@ -163,13 +173,20 @@ fn functions_are_named_and_set_as_the_framework_does() {
     assert_eq!(function.runtime, Runtime::Node("nodejs20.x".into()));
     assert_eq!((function.timeout, function.memory_mib), (Duration::from_secs(6), 1024));
     assert!(matches!(&function.code, Code::Directory(directory) if directory.is_absolute()));
-    let environment: Vec<_> = function.environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let environment: Vec<_> =
+        function.environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     assert_eq!(environment, [("SHARED", "provider"), ("OWN", "function")]);
 
-    let routes: Vec<_> = stack.http_apis[0].routes.iter().map(|route| {
-        (route.method.as_ref().map(|method| method.to_string()), route.path.as_str())
-    }).collect();
-    let expected = [(Some("GET".to_owned()), "/hello"), (Some("POST".to_owned()), "/pets/{id}"), (None, "$default")];
+    let routes: Vec<_> = stack.http_apis[0]
+        .routes
+        .iter()
+        .map(|route| (route.method.as_ref().map(|method| method.to_string()), route.path.as_str()))
+        .collect();
+    let expected = [
+        (Some("GET".to_owned()), "/hello"),
+        (Some("POST".to_owned()), "/pets/{id}"),
+        (None, "$default"),
+    ];
     assert_eq!(routes, expected);
     assert_eq!(stack.http_apis[0].domain_name, "httpapi.execute-api.us-east-1.amazonaws.com");
     assert_eq!(stack.distributions[0].origins[0].target, Target::HttpApi(0));
@@ -180,13 +197,21 @@ fn functions_are_named_and_set_as_the_framework_does() {
 fn options_reach_a_function_by_logical_id_and_by_key() {
     for name in ["my-fn", "MyDashfnLambdaFunction"] {
         let options = Options {
-            function_env: pairs(&[(&format!("{name}.OWN"), "option"), (&format!("{name}.NEW"), "new")]),
+            function_env: pairs(&[
+                (&format!("{name}.OWN"), "option"),
+                (&format!("{name}.NEW"), "new"),
+            ]),
             function_concurrency: vec![(name.to_owned(), 3)],
             ..Options::default()
         };
         let stack = function_stack(&options);
-        let environment: Vec<_> = stack.functions[0].environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        assert_eq!(environment, [("SHARED", "provider"), ("OWN", "option"), ("NEW", "new")], "{name}");
+        let environment: Vec<_> =
+            stack.functions[0].environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        assert_eq!(
+            environment,
+            [("SHARED", "provider"), ("OWN", "option"), ("NEW", "new")],
+            "{name}"
+        );
         assert_eq!(stack.functions[0].concurrency, Some(3));
     }
 }
@@ -195,18 +220,29 @@ fn options_reach_a_function_by_logical_id_and_by_key() {
 fn wrong_functions_are_refused_where_they_stand() {
     let check = |from: &str, to: &str, message: &str| {
         let text = SERVICE.replace("WEB", "web.example").replace(from, to);
-        problem(&service(&[("serverless.yml", &text), ("src/handler.js", "")], &Options::default()), message);
+        problem(
+            &service(&[("serverless.yml", &text), ("src/handler.js", "")], &Options::default()),
+            message,
+        );
     };
     check("handler: src/handler.hello", "timeout: 5", "handler is missing");
     check("handler: src/handler.hello", "handler: src/handler", "is not a handler");
     check("handler: src/handler.hello", "handler: src/missing.hello", "missing.js");
-    check("handler: src/handler.hello", "handler: src/handler.hello\n    timeout: 901", "between 1 and 900, found \"901\"");
+    check(
+        "handler: src/handler.hello",
+        "handler: src/handler.hello\n    timeout: 901",
+        "between 1 and 900, found \"901\"",
+    );
     check("handler: src/handler.hello", "handlr: src/handler.hello", "Did you mean \"handler\"?");
     check("nodejs20.x", "python3.12", "do not run here yet");
     check("'GET /hello'", "'FETCH /hello'", "is no route");
     check("'GET /hello'", "{method: post, path: '/pets/{id}'}", "for the second time");
     check("'*'", "{path: /x, authorizer: jwt}", "--allow-unprotected my-fn.authorizer");
-    check("- httpApi: '*'", "- cloudFront: {eventType: viewer-request}", "cloudFront events are not read yet");
+    check(
+        "- httpApi: '*'",
+        "- cloudFront: {eventType: viewer-request}",
+        "cloudFront events are not read yet",
+    );
     check("functions:", "function:", "Did you mean \"functions\"?");
 }
 
@@ -245,7 +281,10 @@ const API_ORIGIN: &str = "DomainName: !Select [2, !Split ['/', !GetAtt Api.ApiEn
 #[test]
 fn a_plain_template_runs_its_functions_too() {
     let more = API.replace("CODE", "{ZipFile: 'exports.handler = 1'}");
-    let stack = stack(loaded(Parts { origin: API_ORIGIN, more: &more, ..Parts::default() }, &Options::default()));
+    let stack = stack(loaded(
+        Parts { origin: API_ORIGIN, more: &more, ..Parts::default() },
+        &Options::default(),
+    ));
     assert_eq!(stack.functions[0].code, Code::Inline("exports.handler = 1".into()));
     assert_eq!(stack.functions[0].timeout, Duration::from_secs(5));
     assert_eq!(stack.functions[0].environment, [("NAME".to_owned(), "template".to_owned())]);
@@ -256,10 +295,19 @@ fn a_plain_template_runs_its_functions_too() {
 
 #[test]
 fn quick_create_and_function_urls_are_apis_of_one_route() {
-    let quick = API.split("  Integration:").next().unwrap().replace("ProtocolType: HTTP", "ProtocolType: HTTP, Target: !GetAtt Hello.Arn");
-    let more = quick.replace("CODE", "{ZipFile: ''}") + "  Url: {Type: 'AWS::Lambda::Url', Properties: {AuthType: NONE, TargetFunctionArn: !GetAtt Hello.Arn}}\n";
-    for origin in [API_ORIGIN.to_owned(), API_ORIGIN.replace("Api.ApiEndpoint", "Url.FunctionUrl")] {
-        let stack = stack(loaded(Parts { origin: &origin, more: &more, ..Parts::default() }, &Options::default()));
+    let quick = API
+        .split("  Integration:")
+        .next()
+        .unwrap()
+        .replace("ProtocolType: HTTP", "ProtocolType: HTTP, Target: !GetAtt Hello.Arn");
+    let more = quick.replace("CODE", "{ZipFile: ''}")
+        + "  Url: {Type: 'AWS::Lambda::Url', Properties: {AuthType: NONE, TargetFunctionArn: !GetAtt Hello.Arn}}\n";
+    for origin in [API_ORIGIN.to_owned(), API_ORIGIN.replace("Api.ApiEndpoint", "Url.FunctionUrl")]
+    {
+        let stack = stack(loaded(
+            Parts { origin: &origin, more: &more, ..Parts::default() },
+            &Options::default(),
+        ));
         let routes: Vec<_> = stack.http_apis[0].routes.iter().map(|it| it.path.as_str()).collect();
         assert_eq!(routes, ["$default"], "{origin}");
     }
@@ -274,16 +322,33 @@ fn an_api_that_cannot_run_says_why() {
         ("'ANY /hello/{proxy+}'", "hello", "is not a route"),
         ("${Integration}", "${Api}", "no integration of this template"),
         ("ProtocolType: HTTP", "ProtocolType: WEBSOCKET", "APIs of type WEBSOCKET"),
-        ("RouteKey", "AuthorizationType: JWT, RouteKey", "--allow-unprotected Route.AuthorizationType"),
+        (
+            "RouteKey",
+            "AuthorizationType: JWT, RouteKey",
+            "--allow-unprotected Route.AuthorizationType",
+        ),
         ("'2.0'", "'1.0'", "events of format 2.0"),
-        ("AWS::ApiGatewayV2::Api', P", "AWS::ApiGateway::RestApi', P", "only AWS knows Api.ApiEndpoint"),
+        (
+            "AWS::ApiGatewayV2::Api', P",
+            "AWS::ApiGateway::RestApi', P",
+            "only AWS knows Api.ApiEndpoint",
+        ),
     ] {
         let more = API.replace(from, to).replace("CODE", "{ZipFile: ''}");
-        problem(&loaded(Parts { origin: API_ORIGIN, more: &more, ..Parts::default() }, &Options::default()), message);
+        problem(
+            &loaded(
+                Parts { origin: API_ORIGIN, more: &more, ..Parts::default() },
+                &Options::default(),
+            ),
+            message,
+        );
     }
     let rest = "  Rest: {Type: 'AWS::ApiGateway::RestApi'}\n";
     let origin = "DomainName: !Sub '${Rest}.execute-api.${AWS::Region}.amazonaws.com'\nCustomOriginConfig: {OriginProtocolPolicy: https-only}";
-    problem(&loaded(Parts { origin, more: rest, ..Parts::default() }, &Options::default()), "REST APIs (Rest) are not run here yet");
+    problem(
+        &loaded(Parts { origin, more: rest, ..Parts::default() }, &Options::default()),
+        "REST APIs (Rest) are not run here yet",
+    );
 }
 
 #[test]

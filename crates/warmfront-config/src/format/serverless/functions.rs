@@ -457,6 +457,14 @@ impl Writer<'_> {
     }
 
     fn provider_notes(&self) {
+        const EFFECTIVE: [&str; 6] =
+            ["environment", "memorySize", "region", "runtime", "stage", "timeout"];
+        for entry in self.provider.settings.as_map().unwrap_or_default() {
+            if EFFECTIVE.contains(&entry.key.as_str()) {
+                let path = format!("provider.{}", entry.key);
+                self.ledger.note(&entry.place, &path, Status::Effective);
+            }
+        }
         if let Some(cors) = self.provider.settings.get("httpApi").and_then(|api| api.entry("cors"))
         {
             let reason =
