@@ -14,66 +14,70 @@ use crate::respond::Answer;
 
 /// What every stage of a request may ask.
 pub(crate) struct Exchange {
-    pub(crate) id: RequestId,
-    pub(crate) shared: Arc<Shared>,
     /// The configuration of this request: a reload in between does not touch it.
     pub(crate) stack: Arc<Stack>,
-    pub(crate) wall: SystemTime,
-    pub(crate) started: Duration,
-    record: AccessRecord,
+    /// Reports the request when it is dropped, so also one whose viewer left before the reply.
+    delivery: Box<Delivery>,
 }
 
 impl Exchange {
     pub(crate) fn begin(shared: &Arc<Shared>, request: &ViewerRequest) -> Self {
-        let id = RequestId::random();
-        let wall = shared.clock.wall();
         let head = &request.head;
-        Self {
-            id,
-            shared: shared.clone(),
-            stack: shared.stack.load_full(),
-            wall,
-            started: shared.clock.monotonic(),
-            record: AccessRecord {
-                request_id: id,
-                received: wall,
-                viewer: request.viewer.address,
-                scheme: request.viewer.scheme,
-                tls: request.viewer.tls.clone(),
-                version: head.version,
-                method: head.method.clone(),
-                uri: head.uri.clone(),
-                host: head.headers.get(HOST).cloned(),
-                referer: head.headers.get(REFERER).cloned(),
-                user_agent: head.headers.get(USER_AGENT).cloned(),
-                distribution: None,
-                status: 0,
-                result: "Error",
-                detailed_result: "Error",
-                body_bytes: 0,
-                time_to_first_byte: Duration::ZERO,
-                time_taken: Duration::ZERO,
-                complete: false,
-                failure: None,
-            },
-        }
+        let record = AccessRecord {
+            request_id: RequestId::random(),
+            received: shared.clock.wall(),
+            viewer: request.viewer.address,
+            scheme: request.viewer.scheme,
+            tls: request.viewer.tls.clone(),
+            version: head.version,
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            host: head.headers.get(HOST).cloned(),
+            referer: head.headers.get(REFERER).cloned(),
+            user_agent: head.headers.get(USER_AGENT).cloned(),
+            distribution: None,
+            status: 0,
+            result: "Error",
+            detailed_result: "ClientHungUpRequest",
+            body_bytes: 0,
+            time_to_first_byte: Duration::ZERO,
+            time_taken: Duration::ZERO,
+            complete: false,
+            failure: None,
+        };
+        let started = shared.clock.monotonic();
+        let delivery = Box::new(Delivery::new(record, shared.clone(), started));
+        Self { stack: shared.stack.load_full(), delivery }
+    }
+
+    pub(crate) fn id(&self) -> &RequestId {
+        &self.delivery.record.request_id
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.delivery.shared
+    }
+
+    /// When the request came, on the monotonic clock.
+    pub(crate) fn started(&self) -> Duration {
+        self.delivery.started
+    }
+
+    fn received(&self) -> SystemTime {
+        self.delivery.record.received
     }
 
     /// The distribution that answers, for the log.
     pub(crate) fn found(&mut self, distribution: &Arc<Distribution>) {
-        self.record.distribution = Some(distribution.clone());
+        self.delivery.record.distribution = Some(distribution.clone());
     }
 
     /// Adds the headers that every reply carries, and reports the request once its body is delivered.
-    pub(crate) fn finish(self, answer: Answer) -> Reply {
-        let Self { id, shared, mut record, started, wall, .. } = self;
+    pub(crate) fn finish(mut self, answer: Answer) -> Reply {
         let Answer { mut reply, result, detailed_result } = answer;
-        crate::respond::sign(reply.headers_mut(), &shared, &id, result, wall);
-        record.status = reply.status().as_u16();
-        record.result = result;
-        record.detailed_result = detailed_result;
-        record.time_to_first_byte = shared.clock.monotonic().saturating_sub(started);
-        let delivery = Box::new(Delivery::new(record, shared, started));
-        reply.map(|body| body.reporting_to(delivery))
+        let now = self.received();
+        crate::respond::sign(reply.headers_mut(), self.shared(), self.id(), result, now);
+        self.delivery.answered(reply.status().as_u16(), result, detailed_result);
+        reply.map(|body| body.reporting_to(self.delivery))
     }
 }

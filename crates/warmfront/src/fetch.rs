@@ -71,8 +71,8 @@ pub(crate) fn prepare(
     let origin = &distribution.origins[behavior.origin];
     let facts = EdgeFacts {
         viewer: viewer.address,
-        request_id: exchange.id.as_str(),
-        via: exchange.shared.identity.via_for(view.version),
+        request_id: exchange.id().as_str(),
+        via: exchange.shared().identity.via_for(view.version),
     };
     let Forwarded { target, headers } =
         origin_request(distribution, behavior, origin, view, &facts);
@@ -83,7 +83,7 @@ pub(crate) fn prepare(
     })?;
     head.method = view.method.clone();
     head.headers = headers;
-    Ok(OriginRequest { head, body, viewer: viewer.address, request_id: exchange.id.to_string() })
+    Ok(OriginRequest { head, body, viewer: viewer.address, request_id: exchange.id().to_string() })
 }
 
 /// Carries `request` for one viewer; nothing is stored.

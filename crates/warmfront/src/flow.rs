@@ -35,7 +35,7 @@ pub(crate) async fn serve(edge: &Edge, request: ViewerRequest) -> Reply {
 async fn walk(edge: &Edge, exchange: &mut Exchange, request: ViewerRequest) -> Answer {
     let ViewerRequest { head, body, viewer } = request;
     let refuse = |refusal: Refusal, exchange: &Exchange| {
-        respond::refused(&refusal, &head.method, &exchange.id)
+        respond::refused(&refusal, &head.method, exchange.id())
     };
 
     let target = match check_request(&head) {
@@ -61,7 +61,7 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: ViewerRequest) -> A
     match admit(&distribution, behavior, &view, !body.is_end_stream()) {
         Admission::Pass => {}
         Admission::RedirectToHttps { status } => {
-            return match https_location(&view, target.path, exchange.shared.https_port) {
+            return match https_location(&view, target.path, exchange.shared().https_port) {
                 Some(location) => respond::redirected_to_https(status, location, &head.method),
                 None => refuse(Refusal::BadRequest, exchange),
             };
@@ -107,9 +107,11 @@ impl Route<'_> {
     async fn from_cache(&self) -> Answer {
         let mut key = Vec::with_capacity(256);
         write_cache_key(&mut key, self.distribution, self.behavior, &self.view);
-        let cache = &self.exchange.shared.cache;
+        let cache = &self.exchange.shared().cache;
+        // A hit needs no second look at the clock; after a wait, time has passed.
+        let mut now = self.exchange.started();
         loop {
-            let stale = match self.lookup(&key) {
+            let stale = match self.lookup(&key, now) {
                 Lookup::Answer(answer) => return answer,
                 Lookup::Origin(stale) => stale,
             };
@@ -122,7 +124,10 @@ impl Route<'_> {
             let join = if alone { Join::TooLate } else { cache.fills.join(&key) };
             let (ticket, private) = match join {
                 Join::Wait(ticket) => match ticket.outcome().await {
-                    Outcome::Abandoned => continue,
+                    Outcome::Abandoned => {
+                        now = self.exchange.shared().clock.monotonic();
+                        continue;
+                    }
                     outcome if outcome.is_for_everyone() => {
                         return self.from_outcome(outcome, ticket, false);
                     }
@@ -130,7 +135,7 @@ impl Route<'_> {
                 },
                 Join::Lead(permit, ticket) => {
                     // Between the lookup and the permit another fill may have finished.
-                    match self.lookup(&key) {
+                    match self.lookup(&key, now) {
                         Lookup::Answer(answer) => return answer,
                         Lookup::Origin(stale) => self.start_fetch((permit, ticket), stale),
                     }
@@ -149,12 +154,11 @@ impl Route<'_> {
         }
     }
 
-    fn lookup(&self, key: &[u8]) -> Lookup {
-        let shared = &self.exchange.shared;
+    fn lookup(&self, key: &[u8], now: Duration) -> Lookup {
+        let shared = &self.exchange.shared();
         let Some(stored) = shared.cache.storage.lookup(key) else { return Lookup::Origin(None) };
-        let now = shared.clock.monotonic();
         let hit = |result| {
-            Lookup::Answer(respond::from_stored(self.exchange, self.head, &stored, result))
+            Lookup::Answer(respond::from_stored(self.exchange, self.head, &stored, result, now))
         };
         match freshness(&stored.meta.lifetime, stored.resident(now)) {
             Freshness::Fresh => hit(result::HIT),
@@ -172,7 +176,8 @@ impl Route<'_> {
             Outcome::Streaming(head) => respond::from_fill(self.head, &head, ticket, led),
             Outcome::Stored(stored) => {
                 let result = if led { result::REFRESH_HIT } else { result::HIT };
-                respond::from_stored(self.exchange, self.head, &stored, result)
+                let now = self.exchange.shared().clock.monotonic();
+                respond::from_stored(self.exchange, self.head, &stored, result, now)
             }
             Outcome::Failed(error) => self.failed(error.status(), error.detailed_result()),
             Outcome::NotShared | Outcome::Abandoned => self.failed(500, "Error"),
@@ -180,7 +185,7 @@ impl Route<'_> {
     }
 
     fn failed(&self, status: u16, detailed_result: &'static str) -> Answer {
-        respond::failed(status, detailed_result, &self.head.method, &self.exchange.id)
+        respond::failed(status, detailed_result, &self.head.method, self.exchange.id())
     }
 
     /// A HEAD that the cache cannot answer: forwarded as HEAD, and nothing is stored.
@@ -192,7 +197,14 @@ impl Route<'_> {
             Err(_) => true,
         };
         if let Some(stale) = stale.filter(|stale| failing && origination.may_answer(stale)) {
-            return respond::from_stored(self.exchange, self.head, &stale, result::REFRESH_HIT);
+            let now = self.exchange.shared().clock.monotonic();
+            return respond::from_stored(
+                self.exchange,
+                self.head,
+                &stale,
+                result::REFRESH_HIT,
+                now,
+            );
         }
         match sent {
             Ok(response) => respond::relayed(self.behavior, response),
@@ -223,7 +235,7 @@ impl Route<'_> {
 
     /// stale-while-revalidate (RFC 5861 §3): this viewer has its answer, one request refreshes.
     fn refresh_behind(&self, key: &[u8], stale: &Arc<StoredResponse>) {
-        let fills = &self.exchange.shared.cache.fills;
+        let fills = &self.exchange.shared().cache.fills;
         if fills.is_filling(key) {
             return;
         }
@@ -248,13 +260,13 @@ impl Route<'_> {
     fn origination(&self) -> Origination {
         let origin = &self.distribution.origins[self.behavior.origin];
         Origination {
-            shared: self.exchange.shared.clone(),
+            shared: self.exchange.shared().clone(),
             connector: self.edge.connector.clone(),
             distribution: self.distribution.clone(),
             behavior: self.behavior.clone(),
             origin: origin.clone(),
             scheme: origin.scheme_for(self.viewer.scheme),
-            id: self.exchange.id,
+            id: *self.exchange.id(),
         }
     }
 }

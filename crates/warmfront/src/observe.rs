@@ -60,7 +60,7 @@ pub struct AccessRecord {
     pub user_agent: Option<HeaderValue>,
     /// The distribution that answered, once one was found.
     pub distribution: Option<Arc<Distribution>>,
-    /// The status sent.
+    /// The status sent; 0 when the viewer left before there was one.
     pub status: u16,
     /// `X-Cache` without ` from cloudfront`: Hit, RefreshHit, Miss, Error, Redirect …
     pub result: &'static str,
@@ -80,9 +80,9 @@ pub struct AccessRecord {
 
 /// Rides on a reply's body and reports when the body is done or dropped.
 pub(crate) struct Delivery {
-    record: AccessRecord,
-    shared: Arc<Shared>,
-    started: Duration,
+    pub(crate) record: AccessRecord,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) started: Duration,
     pub(crate) bytes: u64,
     pub(crate) complete: bool,
     pub(crate) failure: Option<String>,
@@ -92,12 +92,29 @@ impl Delivery {
     pub(crate) fn new(record: AccessRecord, shared: Arc<Shared>, started: Duration) -> Self {
         Self { record, shared, started, bytes: 0, complete: false, failure: None }
     }
+
+    /// The head of the reply is ready.
+    pub(crate) fn answered(
+        &mut self,
+        status: u16,
+        result: &'static str,
+        detailed_result: &'static str,
+    ) {
+        self.record.status = status;
+        self.record.result = result;
+        self.record.detailed_result = detailed_result;
+        self.record.time_to_first_byte = self.elapsed();
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.shared.clock.monotonic().saturating_sub(self.started)
+    }
 }
 
 impl Drop for Delivery {
     fn drop(&mut self) {
         self.record.body_bytes = self.bytes;
-        self.record.time_taken = self.shared.clock.monotonic().saturating_sub(self.started);
+        self.record.time_taken = self.elapsed();
         self.record.complete = self.complete;
         self.record.failure = self.failure.take();
         self.shared.observer.request_done(&self.record);

@@ -92,53 +92,48 @@ impl StoredResponse {
     }
 }
 
-/// Header fields in one block of their own.
+/// Header fields whose values share one block of their own.
 ///
 /// Values that come from a connection are slices of its read buffer; keeping them would keep the
 /// whole buffer, so the bytes are copied once into a block of exactly their size.
 #[derive(Debug, Clone)]
 pub struct StoredHead {
-    block: Bytes,
-    fields: Box<[Field]>,
+    fields: Arc<[(HeaderName, HeaderValue)]>,
+    bytes: usize,
 }
 
-#[derive(Debug, Clone)]
-struct Field {
-    name: HeaderName,
-    start: u32,
-    end: u32,
-}
-
-/// Room for the fields that every reply gets: Age, Date, X-Cache, Via, X-Amz-Cf-Pop, X-Amz-Cf-Id.
+/// Room for the fields that every reply gets: Age, Date, Content-Length, X-Cache, Via, X-Amz-Cf-Pop,
+/// X-Amz-Cf-Id, Connection.
 const FIELDS_ADDED_LATER: usize = 8;
 
 impl StoredHead {
     /// A compact copy of `headers`.
     pub fn new(headers: &HeaderMap) -> Self {
-        let mut block = BytesMut::with_capacity(headers.values().map(HeaderValue::len).sum());
-        let mut fields = Vec::with_capacity(headers.len());
-        for (name, value) in headers {
-            let start = block.len() as u32;
+        let bytes = headers.values().map(HeaderValue::len).sum();
+        let mut block = BytesMut::with_capacity(bytes);
+        for value in headers.values() {
             block.extend_from_slice(value.as_bytes());
-            fields.push(Field { name: name.clone(), start, end: block.len() as u32 });
         }
-        Self { block: block.freeze(), fields: fields.into() }
+        let mut block = block.freeze();
+        let copied = |(name, value): (&HeaderName, &HeaderValue)| {
+            let value = HeaderValue::from_maybe_shared(block.split_to(value.len()))
+                .expect("the bytes were copied from a header value");
+            (name.clone(), value)
+        };
+        Self { fields: headers.iter().map(copied).collect(), bytes }
     }
 
     /// The fields as a map with room for what a reply adds. Values share the block.
     pub fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(self.fields.len() + FIELDS_ADDED_LATER);
-        for field in &self.fields {
-            let bytes = self.block.slice(field.start as usize..field.end as usize);
-            let value = HeaderValue::from_maybe_shared(bytes)
-                .expect("the bytes were copied from a header value");
-            headers.append(field.name.clone(), value);
+        for (name, value) in self.fields.iter() {
+            headers.append(name, value.clone());
         }
         headers
     }
 
     fn weight(&self) -> usize {
-        self.block.len() + self.fields.len() * size_of::<Field>()
+        self.bytes + size_of_val(&*self.fields)
     }
 }
 

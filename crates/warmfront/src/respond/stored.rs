@@ -1,6 +1,7 @@
 //! A stored response, whole or in part, as the viewer asked for it; also one that is still being filled.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use http::header::{
     AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, IF_MATCH,
@@ -23,13 +24,13 @@ pub(crate) fn from_stored(
     request: &http::request::Parts,
     stored: &StoredResponse,
     result: &'static str,
+    now: Duration,
 ) -> Answer {
     if let Some(failure) = &stored.failure {
-        return failed(failure.status, failure.detailed_result, &request.method, &exchange.id);
+        return failed(failure.status, failure.detailed_result, &request.method, exchange.id());
     }
     let meta = &stored.meta;
     let mut headers = meta.head.headers();
-    let now = exchange.shared.clock.monotonic();
     let age = freshness::age(&meta.lifetime, stored.resident(now));
     headers.insert(AGE, HeaderValue::from(age));
     let (result, detailed_result) = result_for(meta.status, result);
