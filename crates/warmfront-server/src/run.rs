@@ -34,6 +34,8 @@ use crate::{limits, source};
 /// A port or the state directory is taken.
 const CANNOT_BIND: u8 = 3;
 const INTERRUPTED: u8 = 130;
+/// As clap's own errors.
+const USAGE: u8 = 2;
 
 /// Why the program cannot start, and the exit status for it.
 #[derive(Debug)]
@@ -60,6 +62,11 @@ pub(crate) fn run(args: &RunArgs) -> ExitCode {
 }
 
 fn start(args: &RunArgs) -> Result<u8, Failure> {
+    if args.virtual_clock && !args.admin.address().is_some_and(|admin| admin.ip().is_loopback()) {
+        // Whoever reaches the admin port turns the clock.
+        let message = "--virtual-clock is for tests: it needs --admin on a loopback address";
+        return Err(Failure::new(USAGE, message));
+    }
     let unreadable = |error| Failure::new(source::UNREADABLE, error);
     let source = source::find(args.source.as_deref()).map_err(unreadable)?;
     let loaded = source::load(&source, &args.from).map_err(unreadable)?;

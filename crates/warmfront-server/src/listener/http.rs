@@ -5,6 +5,8 @@
 //! itself (bytes that are no HTTP, a head over 64 KiB or 192 fields) gets its bare 400, 414 or 431
 //! with `Connection: close`, no page and no access log line; the counter of refused connections moves.
 //!
+//! Head and body leave in one vectored write, over TCP and TLS alike: hyper asks the wire, and both can.
+//!
 //! A half-closed HTTP/1.1 viewer counts as gone, so that its origin request is cancelled.
 
 use std::convert::Infallible;

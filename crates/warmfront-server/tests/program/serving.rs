@@ -146,10 +146,20 @@ fn a_reload_takes_the_new_source_and_keeps_the_old_one_when_it_is_broken() {
 #[test]
 fn sigterm_finishes_what_is_in_flight() {
     let (program, origin, _directory) = started(&[]);
-    let address = program.http;
-    let held =
-        std::thread::spawn(move || talk(address, b"GET /held HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    let url = format!("https://localhost:{}/held-2", program.https.port());
+    let program = std::sync::Arc::new(program);
+    let held = {
+        let address = program.http;
+        std::thread::spawn(move || talk(address, b"GET /held HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+    };
+    let held_2 = {
+        let program = program.clone();
+        std::thread::spawn(move || {
+            program.curl(&["--http2", "--write-out", " %{http_version}", &url])
+        })
+    };
     origin.await_request("/held");
+    origin.await_request("/held-2");
     program.signal("TERM");
     assert!(program.stderr.wait_for("draining"));
     assert!(program.admin("GET", "/readyz").starts_with("HTTP/1.1 503 "));
@@ -157,6 +167,8 @@ fn sigterm_finishes_what_is_in_flight() {
     origin.release();
     let reply = held.join().unwrap();
     assert!(reply.contains("Connection: close") && reply.ends_with("seen"), "{reply}");
+    assert_eq!(held_2.join().unwrap(), "seen 2");
+    let program = std::sync::Arc::into_inner(program).unwrap();
     assert_eq!(program.wait().code(), Some(0));
 }
 
