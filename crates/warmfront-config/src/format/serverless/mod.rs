@@ -4,6 +4,7 @@
 //! the framework would deploy (`functions`), and the user's own `resources` are laid over them, as
 //! the framework does. What comes out is a CloudFormation template.
 
+mod events;
 mod functions;
 mod variables;
 

@@ -1,0 +1,240 @@
+//! `httpApi` events as the API, stage, integrations and routes that the framework deploys, and a
+//! word about events that are not run here.
+
+use super::functions::{Writer, call, get_att, logical_id, reference};
+use crate::diagnostic::Diagnostic;
+use crate::document::{Node, Value, quote};
+use crate::place::Place;
+use crate::report::Status;
+
+impl Writer<'_> {
+    pub(super) fn event(&mut self, event: &Node, key: &str, path: &str) {
+        let (kind, details, place) = match &event.value {
+            Value::Text { text, .. } => (text.as_str(), None, &event.place),
+            Value::Map(entries) => match entries.as_slice() {
+                [] => return,
+                [entry, ..] => (entry.key.as_str(), Some(&entry.value), &entry.place),
+            },
+            _ => return,
+        };
+        match kind {
+            "httpApi" => self.http_api_event(details, key, place, &format!("{path}.httpApi")),
+            "http" => {
+                let properties = Node::map([], place.clone());
+                self.resource(
+                    path,
+                    "ApiGatewayRestApi",
+                    "AWS::ApiGateway::RestApi",
+                    properties,
+                    place,
+                );
+                let reason = "REST APIs do not run here yet; httpApi events do".to_owned();
+                self.ledger.note(place, &format!("{path}.http"), Status::Inert(reason));
+            }
+            "cloudFront" => {
+                let problem = Diagnostic::error(
+                    place.clone(),
+                    format!("{path}.cloudFront"),
+                    "cloudFront events are not read yet",
+                )
+                .help("write the distribution under resources.Resources");
+                self.problems.add(problem);
+            }
+            // Queues, schedules and their kind have no part in what an edge does.
+            _ => {}
+        }
+    }
+
+    fn http_api_event(&mut self, details: Option<&Node>, key: &str, place: &Place, path: &str) {
+        if self.provider.settings.get("httpApi").is_some_and(|it| it.get("id").is_some()) {
+            let reason = "the API belongs to another stack (provider.httpApi.id)".to_owned();
+            self.ledger.note(place, path, Status::Inert(reason));
+            return;
+        }
+        let Some((method, route_path)) = self.route_of(details, place, path) else { return };
+        self.ledger.note(place, path, Status::Effective);
+        self.http_api(place);
+        let id = logical_id(key);
+        let function_path = format!("functions.{key}");
+        let integration = format!("HttpApiIntegration{id}");
+        if !self.ids.contains_key(&integration) {
+            let properties = Node::map(
+                [
+                    ("ApiId", reference("HttpApi", place)),
+                    ("IntegrationType", Node::text("AWS_PROXY", place.clone())),
+                    ("IntegrationUri", get_att(&format!("{id}LambdaFunction"), "Arn", place)),
+                    ("PayloadFormatVersion", self.payload(place)),
+                ],
+                place.clone(),
+            );
+            self.resource(
+                &function_path,
+                &integration,
+                "AWS::ApiGatewayV2::Integration",
+                properties,
+                place,
+            );
+        }
+        let is_default = route_path == "*" || route_path == "$default";
+        let (route_id, route_key) = if is_default {
+            ("HttpApiRouteDefault".to_owned(), "$default".to_owned())
+        } else {
+            let method = if method == "*" { "ANY".to_owned() } else { method.to_ascii_uppercase() };
+            (route_id(&method, &route_path), format!("{method} {route_path}"))
+        };
+        if let Some(known) = self.ids.get(&route_id) {
+            let message = format!(
+                "the route {} is here for the second time (first at {})",
+                quote(&route_key),
+                known
+            );
+            self.error(place, path, message);
+            return;
+        }
+        let target = Node::list(
+            vec![Node::text("integrations/", place.clone()), reference(&integration, place)],
+            place.clone(),
+        );
+        let target = call(
+            "Fn::Join",
+            Node::list(vec![Node::text("", place.clone()), target], place.clone()),
+            place,
+        );
+        let mut properties = vec![
+            ("ApiId", reference("HttpApi", place)),
+            ("RouteKey", Node::text(route_key, place.clone())),
+            ("Target", target),
+        ];
+        if let Some(authorizer) = details.and_then(|details| details.get("authorizer")) {
+            properties.push(("AuthorizationType", Node::text("CUSTOM", authorizer.place.clone())));
+        }
+        let properties = Node::map(properties, place.clone());
+        self.resource(&function_path, &route_id, "AWS::ApiGatewayV2::Route", properties, place);
+    }
+
+    /// Method and path of `'GET /x'`, `'*'` or `{method: get, path: /x}`.
+    fn route_of(
+        &self,
+        details: Option<&Node>,
+        place: &Place,
+        path: &str,
+    ) -> Option<(String, String)> {
+        let details = match details {
+            Some(details) if !details.is_null() => details,
+            _ => {
+                self.error(
+                    place,
+                    path,
+                    "an httpApi event needs a route, such as 'GET /hello' or '*'",
+                );
+                return None;
+            }
+        };
+        if details.value == Value::Unknown {
+            return None;
+        }
+        let text = |key: &str| details.get(key).and_then(Node::as_text).map(str::to_owned);
+        let found = match details.as_text() {
+            Some("*") => Some(("*".to_owned(), "*".to_owned())),
+            Some(route) => route
+                .trim()
+                .split_once(char::is_whitespace)
+                .map(|(method, path)| (method.to_owned(), path.trim().to_owned())),
+            None => match (text("method"), text("path")) {
+                (method, Some(path)) => Some((method.unwrap_or_else(|| "*".to_owned()), path)),
+                _ => None,
+            },
+        };
+        let is_route = |(method, route_path): &(String, String)| {
+            const METHODS: [&str; 9] =
+                ["*", "ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+            METHODS.contains(&method.to_ascii_uppercase().as_str())
+                && (route_path.starts_with('/') || route_path == "*" || route_path == "$default")
+        };
+        let found = found.filter(is_route);
+        if found.is_none() {
+            let message = format!(
+                "{} is no route; write 'GET /hello', '* /hello' or '*'",
+                details.describe()
+            );
+            self.error(&details.place, path, message);
+        }
+        found
+    }
+
+    /// The one HTTP API of a service, with its `$default` stage.
+    fn http_api(&mut self, place: &Place) {
+        if self.ids.contains_key("HttpApi") {
+            return;
+        }
+        let name = format!("{}-{}", self.provider.stage, self.service);
+        let properties = Node::map(
+            [
+                ("Name", Node::text(name, place.clone())),
+                ("ProtocolType", Node::text("HTTP", place.clone())),
+            ],
+            place.clone(),
+        );
+        self.resource("provider.httpApi", "HttpApi", "AWS::ApiGatewayV2::Api", properties, place);
+        let properties = Node::map(
+            [
+                ("ApiId", reference("HttpApi", place)),
+                ("StageName", Node::text("$default", place.clone())),
+            ],
+            place.clone(),
+        );
+        self.resource(
+            "provider.httpApi",
+            "HttpApiStage",
+            "AWS::ApiGatewayV2::Stage",
+            properties,
+            place,
+        );
+    }
+
+    fn payload(&self, place: &Place) -> Node {
+        let written = self.provider.settings.get("httpApi").and_then(|api| api.get("payload"));
+        written.cloned().unwrap_or_else(|| Node::text("2.0", place.clone()))
+    }
+}
+
+/// The framework's logical id of a route: `GET /pets/{id}` is `HttpApiRouteGetPetsIdVar`.
+fn route_id(method: &str, path: &str) -> String {
+    let title = |text: &str| {
+        let mut chars = text.chars();
+        chars
+            .next()
+            .map_or(String::new(), |first| first.to_ascii_uppercase().to_string() + chars.as_str())
+    };
+    let mut id = format!("HttpApiRoute{}", title(&method.to_ascii_lowercase()));
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        let variable = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
+        let clean = |text: &str| {
+            let text = text.replace('-', "Dash").replace('_', "Underscore").replace('+', "");
+            text.chars()
+                .map(|c| if c.is_ascii_alphanumeric() { c } else { 'X' })
+                .collect::<String>()
+        };
+        match variable {
+            Some(name) => id.push_str(&format!("{}Var", title(&clean(name)))),
+            None => id.push_str(&title(&clean(part))),
+        }
+    }
+    id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logical_ids_of_routes_are_those_of_the_framework() {
+        for (method, path, id) in [
+            ("GET", "/hello", "HttpApiRouteGetHello"),
+            ("ANY", "/pets/{id}", "HttpApiRouteAnyPetsIdVar"),
+            ("GET", "/", "HttpApiRouteGet"),
+        ] {
+            assert_eq!(route_id(method, path), id);
+        }
+    }
+}
