@@ -58,27 +58,32 @@ pub(crate) enum Protocol {
     Http2,
 }
 
+/// What all connections of a worker share. Requests clone its `Arc` and nothing that other workers
+/// clone, too, so no count of references travels between cores.
+#[derive(Debug)]
+pub(crate) struct Serving<A> {
+    /// Who answers.
+    pub(crate) answers: A,
+    /// What is counted.
+    pub(crate) counters: Arc<Counters>,
+    /// How long a request's body may pause.
+    pub(crate) body_idle: Duration,
+}
+
 /// Serves one connection to its end.
 pub(crate) async fn serve<T: Wire, A: Answers>(
     wire: T,
     protocol: Protocol,
     viewer: Viewer,
-    answers: A,
+    serving: Arc<Serving<A>>,
     pulse: Arc<Pulse>,
-    body_idle: Duration,
-    counters: Arc<Counters>,
 ) {
     let io = TokioIo::new(Guarded::new(wire, pulse.clone()));
     let service = {
-        let (pulse, counters) = (pulse.clone(), counters.clone());
+        let (pulse, serving) = (pulse.clone(), serving.clone());
         service_fn(move |request| {
-            let exchange = Exchange {
-                answers: answers.clone(),
-                viewer: viewer.clone(),
-                pulse: pulse.clone(),
-                counters: counters.clone(),
-                body_idle,
-            };
+            let exchange =
+                Exchange { serving: serving.clone(), viewer: viewer.clone(), pulse: pulse.clone() };
             exchange.run(request)
         })
     };
@@ -96,7 +101,7 @@ pub(crate) async fn serve<T: Wire, A: Answers>(
             let closing = http1::Connection::graceful_shutdown;
             let end = drive(connection.as_mut(), closing, &pulse).await;
             if end.is_some_and(|end| end.is_err_and(|error| error.is_parse())) {
-                counters.refused_by_framing();
+                serving.counters.refused_by_framing();
             }
         }
         Protocol::Http2 => {
@@ -142,32 +147,31 @@ async fn drive<C: Future>(
 
 /// One request on its way through the engine.
 struct Exchange<A> {
-    answers: A,
+    serving: Arc<Serving<A>>,
     viewer: Viewer,
     pulse: Arc<Pulse>,
-    counters: Arc<Counters>,
-    body_idle: Duration,
 }
 
 impl<A: Answers> Exchange<A> {
-    async fn run(self, request: Request<Incoming>) -> Result<Response<Delivered>, Infallible> {
+    async fn run(self, request: Request<Incoming>) -> Result<Response<Delivered<A>>, Infallible> {
         let in_flight = self.pulse.request_begins();
         let (head, incoming) = request.into_parts();
         let version = head.version;
-        let broke_off = Arc::new(AtomicBool::new(false));
         let has_body = !http_body::Body::is_end_stream(&incoming);
-        let body = if has_body {
-            Body::stream(Impatient::new(incoming, self.body_idle, broke_off.clone()))
-        } else {
-            Body::empty()
+        let broke_off = has_body.then(|| Arc::new(AtomicBool::new(false)));
+        let body = match &broke_off {
+            Some(broke_off) => {
+                Body::stream(Impatient::new(incoming, self.serving.body_idle, broke_off.clone()))
+            }
+            None => Body::empty(),
         };
         // With a body hyper may have reasons of its own to close, and says so itself.
         let keeps_alive = version == Version::HTTP_11 && !has_body && !asks_to_close(&head.headers);
         let request = ViewerRequest { head, body, viewer: self.viewer };
         // A bug met by one request must not take the others of its thread along.
-        let answer = AssertUnwindSafe(self.answers.answer(request)).catch_unwind().await;
+        let answer = AssertUnwindSafe(self.serving.answers.answer(request)).catch_unwind().await;
         let mut reply = answer.unwrap_or_else(|_| {
-            self.counters.panicked();
+            self.serving.counters.panicked();
             internal_error()
         });
         if version == Version::HTTP_2 {
@@ -176,7 +180,7 @@ impl<A: Answers> Exchange<A> {
         } else {
             // hyper writes the viewer's own version; an origin's 1.0 must not end ours early.
             *reply.version_mut() = Version::HTTP_11;
-            if broke_off.load(Relaxed) {
+            if broke_off.is_some_and(|broke_off| broke_off.load(Relaxed)) {
                 // Nobody knows where the next request would begin.
                 reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             } else if keeps_alive
@@ -191,7 +195,7 @@ impl<A: Answers> Exchange<A> {
         Ok(reply.map(|body| Delivered {
             body,
             waiting,
-            counters: self.counters,
+            serving: self.serving,
             close_delimited: version < Version::HTTP_11,
             _in_flight: in_flight,
         }))
@@ -223,15 +227,15 @@ fn internal_error() -> Response<Body> {
 }
 
 /// A reply's body on its way out: tells the pulse whether the viewer keeps up.
-struct Delivered {
+struct Delivered<A> {
     body: Body,
     waiting: Waiting,
-    counters: Arc<Counters>,
+    serving: Arc<Serving<A>>,
     close_delimited: bool,
     _in_flight: InFlight,
 }
 
-impl http_body::Body for Delivered {
+impl<A> http_body::Body for Delivered<A> {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -244,7 +248,7 @@ impl http_body::Body for Delivered {
         let polled =
             std::panic::catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.body).poll_frame(cx)));
         let frame = ready!(polled.unwrap_or_else(|_| {
-            this.counters.panicked();
+            this.serving.counters.panicked();
             Poll::Ready(Some(Err(BodyError::Cut("the edge failed while it sent the body".into()))))
         }));
         match &frame {

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use warmfront::{Body, BodyError, Reply, Viewer, ViewerRequest};
 use warmfront_core::origin::Scheme;
 
-use super::http::{Protocol, serve};
+use super::http::{Protocol, Serving, serve};
 use super::patience::Limits;
 use super::pulse::Pulses;
 use super::workers::{Common, Sockets, Workers};
@@ -215,9 +215,10 @@ fn an_http_2_viewer_that_opens_no_window_is_broken_off() {
             let pulses = Pulses::new(limits, Arc::new(Semaphore::new(1)));
             let pulse = pulses.register(true);
             let viewer = Viewer { address, scheme: Scheme::Http, local_port: 0, tls: None };
-            let counters = Arc::default();
+            let serving =
+                Serving { answers: script, counters: Arc::default(), body_idle: PATIENCE };
             tokio::select! {
-                () = serve(stream, Protocol::Http2, viewer, script, pulse, PATIENCE, counters) => {}
+                () = serve(stream, Protocol::Http2, viewer, Arc::new(serving), pulse) => {}
                 () = pulses.sweep_forever() => {}
             }
         });

@@ -14,7 +14,7 @@ use warmfront::{TlsInfo, Viewer};
 use warmfront_core::origin::Scheme;
 
 use super::Answers;
-use super::http::{Protocol, serve};
+use super::http::{Protocol, Serving, serve};
 use super::patience::Limits;
 use super::pulse::Pulses;
 use super::tcp::{Accepted, accept};
@@ -107,7 +107,9 @@ async fn work<A: Answers>(
     let pulses = Pulses::new(common.limits, common.places.clone());
     // Every connection holds a sender: when none is left, the last connection has ended.
     let (alive, mut all_ended) = mpsc::channel::<std::convert::Infallible>(1);
-    let door = Door { common, pulses: pulses.clone(), answers, alive };
+    let serving =
+        Serving { answers, counters: common.counters.clone(), body_idle: common.limits.body_idle };
+    let door = Door { common, pulses: pulses.clone(), serving: Arc::new(serving), alive };
     let serving = async {
         tokio::join!(
             door.listen(sockets.http, Scheme::Http, phase.clone()),
@@ -136,7 +138,7 @@ async fn work<A: Answers>(
 struct Door<A> {
     common: Common,
     pulses: Arc<Pulses>,
-    answers: A,
+    serving: Arc<Serving<A>>,
     alive: mpsc::Sender<std::convert::Infallible>,
 }
 
@@ -168,13 +170,11 @@ impl<A: Answers> Door<A> {
     fn take(&self, accepted: Accepted, viewer: Viewer) {
         let Accepted { stream, place, .. } = accepted;
         let common = self.common.clone();
-        let (pulses, answers, alive) =
-            (self.pulses.clone(), self.answers.clone(), self.alive.clone());
+        let (pulses, serving, alive) =
+            (self.pulses.clone(), self.serving.clone(), self.alive.clone());
         // The task ends with its connection, by the pulse's limits at the latest, or with the runtime.
         tokio::spawn(async move {
             let counted = common.counters.connection();
-            let counters = common.counters.clone();
-            let body_idle = common.limits.body_idle;
             match (viewer.scheme, &common.tls) {
                 (Scheme::Https, Some(tls)) => {
                     if let Some((stream, info)) = shake_hands(stream, tls, &common).await {
@@ -182,13 +182,12 @@ impl<A: Answers> Door<A> {
                         let protocol = if framed { Protocol::Http2 } else { Protocol::Http1 };
                         let viewer = Viewer { tls: Some(Arc::new(info)), ..viewer };
                         let pulse = pulses.register(framed);
-                        serve(stream, protocol, viewer, answers, pulse, body_idle, counters).await;
+                        serve(stream, protocol, viewer, serving, pulse).await;
                     }
                 }
                 _ => {
                     let pulse = pulses.register(false);
-                    serve(stream, Protocol::Http1, viewer, answers, pulse, body_idle, counters)
-                        .await;
+                    serve(stream, Protocol::Http1, viewer, serving, pulse).await;
                 }
             }
             drop((counted, place, alive));
