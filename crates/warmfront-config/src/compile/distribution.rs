@@ -319,8 +319,9 @@ impl Compiler<'_> {
 
     fn http_version(&self, config: &Node, path: &str) -> HttpVersion {
         let Some(entry) = config.entry("HttpVersion") else {
-            // CloudFormation's default; the console and the API start with HTTP/2.
-            return HttpVersion::Http11;
+            // CloudFormation's schema says http1.1, the API and the console http2; new distributions
+            // speak HTTP/2.
+            return HttpVersion::default();
         };
         let no_http3 =
             || Status::Inert("HTTP/3 is not served yet; viewers get what lies below".to_owned());
