@@ -5,7 +5,7 @@
 //! with its place and the nearest thing that works, and tells of every property whether it is
 //! effective (the honesty report). Nothing in a source is executed, nothing is fetched.
 //!
-//! The way of a source: bytes ([`source`]) → [`document`] with places → [`format`] → template as
+//! The way of a source: bytes ([`source`]) → [`document`] with places → [`mod@format`] → template as
 //! written → `intrinsics` → `compile`. [`render`] says it to people and to tools.
 //!
 //! ```no_run

@@ -29,6 +29,7 @@ impl Compiler<'_> {
     }
 
     fn http_api(&self, resource: &Resource) -> HttpApi {
+        self.list_properties(resource, &["ProtocolType", "RouteKey", "Target"]);
         let text = |name: &str| {
             let node = resource.property(name)?;
             let value = self.evaluator.evaluate(node, &resource.property_path(name));
@@ -87,7 +88,25 @@ impl Compiler<'_> {
         }
     }
 
+    /// Lists the properties of a resource that the user wrote: effective ones, and the rest.
+    fn list_properties(&self, resource: &Resource, effective: &[&str]) {
+        const LABELS: [&str; 3] = ["Description", "Name", "Tags"];
+        let entries = resource.properties.as_map().unwrap_or_default();
+        for entry in entries.iter().filter(|_| !resource.is_generated) {
+            let key = entry.key.as_str();
+            let status = if effective.contains(&key) {
+                Status::Effective
+            } else if LABELS.contains(&key) {
+                continue;
+            } else {
+                Status::Inert("the local API does not act on it".to_owned())
+            };
+            self.ledger.note(&entry.place, &resource.property_path(key), status);
+        }
+    }
+
     fn function_url(&self, resource: &Resource) -> HttpApi {
+        self.list_properties(resource, &["AuthType", "TargetFunctionArn"]);
         let path = resource.property_path("TargetFunctionArn");
         let target =
             resource.property("TargetFunctionArn").map(|node| self.evaluator.evaluate(node, &path));
@@ -111,6 +130,7 @@ impl Compiler<'_> {
     }
 
     fn route(&self, route: &Resource) -> Option<Route> {
+        self.list_properties(route, &["ApiId", "AuthorizationType", "RouteKey", "Target"]);
         let key_path = route.property_path("RouteKey");
         let Some(key) = route.property("RouteKey") else {
             self.error(&route.place, key_path, "RouteKey is missing");
@@ -138,6 +158,14 @@ impl Compiler<'_> {
     }
 
     fn integration(&self, integration: &Resource) -> Option<usize> {
+        const EFFECTIVE: [&str; 5] = [
+            "ApiId",
+            "IntegrationMethod",
+            "IntegrationType",
+            "IntegrationUri",
+            "PayloadFormatVersion",
+        ];
+        self.list_properties(integration, &EFFECTIVE);
         let path = integration.property_path("IntegrationType");
         let kind = integration
             .property("IntegrationType")
@@ -227,6 +255,7 @@ impl Compiler<'_> {
     }
 
     fn check_stage(&self, stage: &Resource) {
+        self.list_properties(stage, &["ApiId", "AutoDeploy", "StageName"]);
         let path = stage.property_path("StageName");
         let Some(name) = stage.property("StageName") else { return };
         let name = self.evaluator.evaluate(name, &path);

@@ -109,6 +109,7 @@ impl<'t> Compiler<'t> {
         }
         let mut drafts: Vec<_> =
             distributions.iter().filter_map(|resource| self.distribution(resource)).collect();
+        self.parameter_constraints();
         self.other_resources();
         self.check_aliases(&drafts);
         self.connect(&mut drafts);
@@ -121,6 +122,17 @@ impl<'t> Compiler<'t> {
             distributions: drafts.into_iter().map(|draft| Arc::new(draft.distribution)).collect(),
             functions: self.functions.into_inner(),
             http_apis: self.http_apis.into_inner(),
+        }
+    }
+
+    /// Constraints of parameters that are not held against their values.
+    fn parameter_constraints(&self) {
+        for parameter in &self.evaluator.template.parameters {
+            if let Some(entry) = parameter.value.entry("AllowedPattern") {
+                let path = format!("Parameters.{}.AllowedPattern", parameter.key);
+                let status = Status::Inert("values are not held against the pattern".to_owned());
+                self.ledger.note(&entry.place, &path, status);
+            }
         }
     }
 

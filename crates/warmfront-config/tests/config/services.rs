@@ -294,6 +294,35 @@ fn a_plain_template_runs_its_functions_too() {
 }
 
 #[test]
+fn what_a_local_api_does_not_act_on_is_listed() {
+    let more = API
+        .replace("CODE", "{ZipFile: ''}")
+        .replace(
+            "ProtocolType: HTTP",
+            "ProtocolType: HTTP, CorsConfiguration: {}, DisableExecuteApiEndpoint: true",
+        )
+        .replace("RouteKey:", "AuthorizationType: NONE, RouteKey:")
+        .replace("IntegrationType:", "RequestParameters: {}, IntegrationType:")
+        + "  Stage: {Type: 'AWS::ApiGatewayV2::Stage', Properties: {ApiId: !Ref Api, StageName: prod, DefaultRouteSettings: {}}}\n";
+    let loaded =
+        loaded(Parts { origin: API_ORIGIN, more: &more, ..Parts::default() }, &Options::default());
+    problem(&loaded, "its routes begin at /, not at /prod");
+    let inert: Vec<&str> =
+        loaded.report.inert().map(|(entry, _)| entry.path.rsplit('.').next().unwrap()).collect();
+    for property in [
+        "CorsConfiguration",
+        "DisableExecuteApiEndpoint",
+        "RequestParameters",
+        "DefaultRouteSettings",
+        "Role",
+    ] {
+        assert!(inert.contains(&property), "{property} is not in {inert:?}");
+    }
+    assert!(!inert.contains(&"AuthorizationType"));
+    stack(loaded);
+}
+
+#[test]
 fn quick_create_and_function_urls_are_apis_of_one_route() {
     let quick = API
         .split("  Integration:")
