@@ -3,7 +3,7 @@
 //! A feature that is built changes its line here from inert to effective.
 
 use super::shape::Kind::{Any, Boolean, Choice, Integer, List, Object, Text, TextUpTo};
-use super::shape::{Kind, Property, decided, effective, inert, label, outdated, parts};
+use super::shape::{Kind, Property, decided, effective, harmless, inert, label, outdated, parts};
 
 const SECONDS: Kind = Integer(0, i64::MAX);
 
@@ -45,7 +45,7 @@ const DISTRIBUTION_CONFIG: &[Property] = &[
     inert("TenantConfig", Any, "distribution tenants are not built yet"),
     parts("ViewerCertificate", Object(VIEWER_CERTIFICATE)),
     decided("ViewerMtlsConfig", Any),
-    decided("WebACLId", Text),
+    harmless("WebACLId", Text),
 ];
 
 const GEO_RESTRICTION: &[Property] = &[
@@ -123,7 +123,7 @@ const ORIGIN: &[Property] = &[
     parts("CustomOriginConfig", Object(CUSTOM_ORIGIN)),
     effective("DomainName", TextUpTo(253)).required(),
     effective("Id", Text).required(),
-    decided("OriginAccessControlId", Text),
+    harmless("OriginAccessControlId", Text),
     effective("OriginCustomHeaders", List(&Object(CUSTOM_HEADER))),
     effective("OriginPath", Text),
     decided(
@@ -161,7 +161,7 @@ const CUSTOM_ORIGIN: &[Property] = &[
 ];
 
 const S3_ORIGIN: &[Property] =
-    &[decided("OriginAccessIdentity", Text), effective("OriginReadTimeout", Integer(1, 120))];
+    &[harmless("OriginAccessIdentity", Text), effective("OriginReadTimeout", Integer(1, 120))];
 
 const VPC_ORIGIN: &[Property] = &[
     effective("OriginKeepaliveTimeout", Integer(1, 120)),
@@ -192,7 +192,7 @@ const CACHE_BEHAVIOR: &[Property] = &[
     effective("OriginRequestPolicyId", Text),
     effective("PathPattern", TextUpTo(255)),
     inert("RealtimeLogConfigArn", Text, "real-time logs are not built yet"),
-    decided("ResponseHeadersPolicyId", Text),
+    harmless("ResponseHeadersPolicyId", Text),
     decided("SmoothStreaming", Boolean),
     effective("TargetOriginId", Text).required(),
     decided("TrustedKeyGroups", List(&Text)),

@@ -46,6 +46,8 @@ pub(super) enum Role {
     Inert(&'static str),
     /// The compiler decides by the value, and lists it.
     Decided,
+    /// The same, and no value has an effect: what only AWS could say is no error there.
+    Harmless,
     /// A comment or a tag.
     Label,
     /// A spelling that AWS has given up; the text says what to write.
@@ -66,6 +68,10 @@ pub(super) const fn inert(name: &'static str, kind: Kind, why: &'static str) -> 
 
 pub(super) const fn decided(name: &'static str, kind: Kind) -> Property {
     Property { name, kind, role: Role::Decided, is_required: false }
+}
+
+pub(super) const fn harmless(name: &'static str, kind: Kind) -> Property {
+    Property { name, kind, role: Role::Harmless, is_required: false }
 }
 
 pub(super) const fn label(name: &'static str) -> Property {
@@ -127,7 +133,7 @@ impl Compiler<'_> {
             return Some(Entry { value: Node::unknown(entry.place.clone()), ..entry.clone() });
         }
         let value = match property.role {
-            Role::Inert(_) | Role::Label => {
+            Role::Inert(_) | Role::Label | Role::Harmless => {
                 let value = self.evaluator.evaluate_leniently(&entry.value, path);
                 self.checked(value, &entry.place, &property.kind, path)
             }

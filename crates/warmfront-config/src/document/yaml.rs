@@ -295,10 +295,8 @@ fn syntax_error(
             ),
             None => "the file ends too early; was it cut off?".to_owned(),
         })
-    } else if error.info().contains("quoted scalar") {
-        Some("is the quotation mark at the end missing?".to_owned())
     } else {
-        None
+        advice(error.info()).map(str::to_owned)
     };
     Diagnostic::error(place(*at, file), "", message).maybe_help(help)
 }
@@ -313,4 +311,26 @@ fn tab_near(text: &str, line: usize) -> Option<(u32, u32)> {
             is_tab.then_some((index + 1, spaces + 1))
         })
         .find_map(|(line, column)| Some((u32::try_from(line).ok()?, u32::try_from(column).ok()?)))
+}
+
+/// What the parser's words mean to somebody who does not think in tokens.
+fn advice(info: &str) -> Option<&'static str> {
+    const ADVICE: [(&str, &str); 9] = [
+        ("trailing content", "something follows the closing quotation mark; quote the whole value"),
+        ("quoted scalar", "is the quotation mark at the end missing?"),
+        ("unknown anchor", "a text that begins with * stands in quotes, as \"*.jpg\" does"),
+        ("unexpected character", "a text that begins with this character stands in quotes"),
+        (
+            "simple key expect",
+            "the line above is no \"key: value\"; is the space after its colon missing?",
+        ),
+        (
+            "mapping values are not allowed",
+            "is the line indented deeper than its neighbors, or should the value stand in quotes?",
+        ),
+        ("expected '-' indicator", "is the line indented as its neighbors are?"),
+        ("did not find expected key", "is the line indented as its neighbors are?"),
+        ("flow", "is a bracket or a comma missing?"),
+    ];
+    ADVICE.iter().find(|(words, _)| info.contains(words)).map(|(_, advice)| *advice)
 }

@@ -37,6 +37,9 @@ const BROKEN: &[(&str, &str, &str, &str)] = &[
     ("truncated.yml", "18:1", "expected ',' or ']'", "begins at 17:27; was it cut off?"),
     ("truncated.json", "6:1", "the file ends where a key or '}' should be", "was it cut off?"),
     ("unclosed-quote.yml", "17:27", "quoted scalar", "quotation mark"),
+    ("space-after-colon.yml", "10:13", "expect ':'", "space after its colon"),
+    ("indentation.yml", "12:12", "expected '-' indicator", "indented as its neighbors"),
+    ("unquoted-star.yml", "16:40", "unknown anchor", "as \"*.jpg\" does"),
     (
         "duplicate-key.yml",
         "20:11",

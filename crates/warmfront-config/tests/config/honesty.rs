@@ -144,6 +144,32 @@ fn a_function_on_a_response_is_inert_and_does_not_stop_anything() {
 }
 
 #[test]
+fn what_only_aws_knows_is_no_error_where_it_has_no_effect() {
+    for (config, behavior, property) in [
+        ("WebACLId: !ImportValue acl", "", "WebACLId"),
+        ("Logging: {Bucket: !GetAtt Logs.Outputs.Name}", "", "Logging"),
+        (
+            "ViewerCertificate: {AcmCertificateArn: !Ref Certificate, SslSupportMethod: sni-only}",
+            "",
+            "AcmCertificateArn",
+        ),
+        ("", "ResponseHeadersPolicyId: !ImportValue headers", "ResponseHeadersPolicyId"),
+    ] {
+        let more = "  Logs: {Type: 'AWS::CloudFormation::Stack'}
+Parameters:
+  Certificate: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /certificate}
+";
+        let behavior = format!("CachePolicyId: CachingOptimized\n{behavior}");
+        let loaded = loaded(
+            Parts { config, behavior: &behavior, more, ..Parts::default() },
+            &Options::default(),
+        );
+        assert!(matches!(status(&loaded, property), Status::Inert(_)), "{property}");
+        stack(loaded);
+    }
+}
+
+#[test]
 fn a_permission_that_nothing_needs_is_a_warning() {
     let options =
         Options { allow_unprotected: vec!["Edge.TrustedKeyGrups".into()], ..Options::default() };
