@@ -20,6 +20,7 @@ use warmfront_core::caching::freshness::may_answer_for_failing_origin;
 use warmfront_core::caching::validation::{conditional_headers, confirms, update_stored};
 use warmfront_core::caching::vary::viewer_vary;
 use warmfront_core::caching::{Lifetime, ResponseFacts, Storable, storable};
+use warmfront_core::http::date;
 use warmfront_core::http::storable_head::{passed_head, stored_head};
 use warmfront_core::origin::{OriginKind, Scheme};
 use warmfront_core::policy::forwards_cookies;
@@ -37,7 +38,6 @@ use crate::exchange::Exchange;
 use crate::origin::{Connector, OriginError, OriginRequest, OriginResponse};
 use crate::request::Viewer;
 use crate::request_id::RequestId;
-use crate::respond::http_date;
 
 /// Pieces of a body that is being stored are gathered in buffers of this size.
 const PIECE: usize = 64 << 10;
@@ -323,7 +323,7 @@ impl Fetch {
         let headers = &mut response.head.headers;
         viewer_vary(&self.origination.behavior, headers);
         headers.remove(CONTENT_LENGTH);
-        headers.entry(DATE).or_insert_with(|| http_date(shared.clock.wall()));
+        headers.entry(DATE).or_insert_with(|| date::header_value(shared.clock.wall()));
         let for_leader = headers.clone();
         let forwards_cookies = forwards_cookies(&self.origination.behavior);
         stored_head(headers, forwards_cookies, self.origination.is_s3());

@@ -1,8 +1,7 @@
-//! HTTP dates as they arrive: the three formats of RFC 9110 §5.6.7 in any letter case, nothing else.
-//!
-//! Writing dates is left to `httpdate`.
+//! HTTP dates (RFC 9110 §5.6.7): read in the three formats and any letter case, nothing else; written
+//! in the one that is current.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ::http::HeaderValue;
 
@@ -26,6 +25,20 @@ pub fn parse(value: &HeaderValue) -> Option<SystemTime> {
     httpdate::parse_http_date(std::str::from_utf8(canonical).ok()?).ok()
 }
 
+/// `Sun, 06 Nov 1994 08:49:37 GMT`. A moment outside the years 1970 to 9999, which the format or its
+/// readers cannot tell, becomes the nearest that can be told.
+pub fn text(moment: SystemTime) -> String {
+    httpdate::fmt_http_date(moment.clamp(UNIX_EPOCH, UNIX_EPOCH + LATEST))
+}
+
+/// [`text`] as a header's value.
+pub fn header_value(moment: SystemTime) -> HeaderValue {
+    HeaderValue::try_from(text(moment)).expect("an HTTP date is visible ASCII")
+}
+
+/// The last second of the year 9999.
+const LATEST: Duration = Duration::from_secs(253_402_300_799);
+
 /// `Wednesday, 06-Nov-94 08:49:37 GMT`
 const LONGEST: usize = 33;
 
@@ -46,8 +59,6 @@ impl StripSuffixMut for [u8] {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
-
     use proptest::prelude::*;
 
     use super::*;
@@ -106,6 +117,19 @@ mod tests {
             let then = UNIX_EPOCH + Duration::from_secs(seconds);
             let text = httpdate::fmt_http_date(then).to_ascii_lowercase();
             prop_assert_eq!(parse(&text.parse().unwrap()), Some(then));
+        }
+    }
+
+    #[test]
+    fn a_moment_that_no_date_can_tell_becomes_the_nearest_that_can() {
+        let day = Duration::from_secs(86_400);
+        for (moment, expected) in [
+            (UNIX_EPOCH, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (UNIX_EPOCH - day, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (UNIX_EPOCH + LATEST, "Fri, 31 Dec 9999 23:59:59 GMT"),
+            (UNIX_EPOCH + LATEST + day, "Fri, 31 Dec 9999 23:59:59 GMT"),
+        ] {
+            assert_eq!(text(moment), expected);
         }
     }
 }

@@ -7,7 +7,7 @@
 use std::fs::{self, File};
 use std::io::{self, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::header::{
     ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, LAST_MODIFIED,
@@ -15,6 +15,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use warmfront_core::caching::{Precondition, evaluate};
+use warmfront_core::http::date;
 use warmfront_core::http::range::{RangeAnswer, resolve};
 
 use super::content_type::content_type;
@@ -53,7 +54,7 @@ fn answer(
     };
     let headers = response.headers_mut();
     headers.insert(SERVER, HeaderValue::from_static("AmazonS3"));
-    headers.insert(DATE, http_date(now));
+    headers.insert(DATE, date::header_value(now));
     Ok(response)
 }
 
@@ -122,7 +123,7 @@ fn open(root: &Path, key: &str) -> io::Result<Object> {
     let age = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut headers = HeaderMap::new();
     headers.insert(ETAG, text(format!("\"{length:x}-{:x}\"", age.as_nanos())));
-    headers.insert(LAST_MODIFIED, http_date(modified));
+    headers.insert(LAST_MODIFIED, date::header_value(modified));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(key)));
     Ok(Object { file, length, headers })
@@ -243,13 +244,6 @@ fn escaped(text: &str) -> String {
         }
     }
     xml
-}
-
-/// A date for a header; times that HTTP cannot write become the nearest one that it can.
-fn http_date(time: SystemTime) -> HeaderValue {
-    const YEAR_9999: Duration = Duration::from_secs(253_370_764_800);
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default().min(YEAR_9999);
-    text(httpdate::fmt_http_date(UNIX_EPOCH + since))
 }
 
 fn text(ascii: String) -> HeaderValue {

@@ -15,6 +15,8 @@ pub(crate) use edge_made::{failed, redirected_to_https, refused};
 pub(crate) use relayed::relayed;
 pub(crate) use stored::{from_fill, from_stored};
 
+use warmfront_core::http::date;
+
 use crate::edge::Shared;
 use crate::request::Reply;
 use crate::request_id::RequestId;
@@ -49,7 +51,7 @@ pub(crate) fn sign(
     now: SystemTime,
 ) {
     if !headers.contains_key(DATE) {
-        headers.insert(DATE, http_date(now));
+        headers.insert(DATE, date::header_value(now));
     }
     headers.insert(X_CACHE, x_cache(result));
     headers.insert(VIA, shared.identity.via.clone());
@@ -65,10 +67,6 @@ fn x_cache(result: &'static str) -> HeaderValue {
         result::REDIRECT => "Redirect from cloudfront",
         _ => "Error from cloudfront",
     })
-}
-
-pub(crate) fn http_date(time: SystemTime) -> HeaderValue {
-    HeaderValue::try_from(httpdate::fmt_http_date(time)).expect("an HTTP date is visible ASCII")
 }
 
 /// A response of the origin with an error status is logged and marked as an error, wherever it came from.

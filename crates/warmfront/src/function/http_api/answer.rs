@@ -2,7 +2,7 @@
 //!
 //! An answer that cannot be a response is refused with the sentence its author needs.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -10,6 +10,8 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value};
+
+use warmfront_core::http::date;
 
 use crate::body::Body;
 use crate::origin::OriginResponse;
@@ -178,12 +180,7 @@ fn finish(
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert(APIGW_REQUESTID, id);
     }
-    headers.entry(DATE).or_insert_with(|| {
-        // httpdate refuses years beyond 9999, by a panic.
-        let latest = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
-        let date = httpdate::fmt_http_date(now.clamp(UNIX_EPOCH, latest));
-        HeaderValue::from_str(&date).expect("a date is visible ASCII")
-    });
+    headers.entry(DATE).or_insert_with(|| date::header_value(now));
     let mut response = http::Response::new(());
     *response.status_mut() = status;
     *response.headers_mut() = headers;
@@ -199,7 +196,7 @@ mod tests {
 
     fn answer(method: Method, json: &str) -> Result<OriginResponse, String> {
         let request = http::Request::builder().method(method).body(()).unwrap().into_parts().0;
-        read(Bytes::copy_from_slice(json.as_bytes()), &request, "id-1", UNIX_EPOCH)
+        read(Bytes::copy_from_slice(json.as_bytes()), &request, "id-1", SystemTime::UNIX_EPOCH)
     }
 
     /// `expected`: the status, the headers but for date and id, and the length of the body.

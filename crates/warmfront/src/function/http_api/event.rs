@@ -11,6 +11,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};
 use warmfront_core::function::{HttpApi, Route};
+use warmfront_core::http::date;
 
 /// What an event is made of.
 pub(super) struct Event<'a> {
@@ -189,9 +190,7 @@ fn percent_decoded(text: &str, plus_is_space: bool) -> Cow<'_, str> {
 
 /// `12/Mar/2020:19:03:58 +0000`
 fn common_log_time(now: SystemTime) -> String {
-    // httpdate refuses years beyond 9999, by a panic.
-    let latest = UNIX_EPOCH + std::time::Duration::from_secs(253_402_300_799);
-    let date = httpdate::fmt_http_date(now.clamp(UNIX_EPOCH, latest));
+    let date = date::text(now);
     // Thu, 12 Mar 2020 19:03:58 GMT
     let part = |range: std::ops::Range<usize>| date.get(range).unwrap_or_default();
     format!("{}/{}/{}:{} +0000", part(5..7), part(8..11), part(12..16), part(17..25))

@@ -68,7 +68,7 @@ pub async fn call_http_api(
     let payload = Bytes::from(event.to_json());
     drop(body);
     match host.invoke(function, payload, &request_id).await {
-        Ok(result) => answer::read(result, &head, &request_id, now).map_err(|reason| {
+        Ok(result) => answer::read(result, &head, &request_id, clock.wall()).map_err(|reason| {
             let function = function.name.clone();
             OriginError::Function { function, reason, timed_out: false }
         }),
