@@ -8,6 +8,7 @@
 //! by aliases; what is beyond is refused at its place. Nothing here recurses on what a file says.
 
 mod json;
+mod quoted;
 mod yaml;
 
 use std::sync::Arc;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
 
+use super::quoted;
 use super::{
     Entry, MAX_ALIASED_NODES, MAX_DEPTH, MAX_NODES, Node, Value, duplicate_key, too_deep, too_many,
     weight,
@@ -30,7 +31,11 @@ pub(super) fn parse(text: &str, file: &Arc<str>, problems: &Problems) -> Option<
     while let Some(event) = parser.next_event() {
         let step = match event {
             Ok((event, span)) => builder.take(event, span.start),
-            Err(error) => Err(syntax_error(&error, text, file, builder.innermost_open())),
+            Err(error) => match quoted::with_lines_moved(text, &error) {
+                // What was found before is found again at the same place, and said once.
+                Some(moved) => return parse(&moved, file, problems),
+                None => Err(syntax_error(&error, text, file, builder.innermost_open())),
+            },
         };
         if let Err(problem) = step {
             problems.add(problem);
