@@ -23,7 +23,7 @@ pub struct Stack {
     pub distributions: Vec<Arc<Distribution>>,
     /// The Lambda functions of the source, which local APIs run.
     pub functions: Vec<Arc<Function>>,
-    /// The HTTP APIs of the source; [`crate::origin::Target::HttpApi`] points here.
+    /// The HTTP APIs that origins lead to.
     pub http_apis: Vec<Arc<HttpApi>>,
 }
 

@@ -1,6 +1,7 @@
 //! Lambda functions that a source brings along, and the HTTP APIs in front of them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::Method;
@@ -64,8 +65,8 @@ pub struct Route {
     pub method: Option<Method>,
     /// `/pets/{id}`, `/files/{proxy+}`, or `$default`.
     pub path: String,
-    /// Index into [`crate::Stack::functions`].
-    pub function: usize,
+    /// What answers.
+    pub function: Arc<Function>,
 }
 
 impl HttpApi {
@@ -201,15 +202,26 @@ mod tests {
     use super::*;
 
     fn api(routes: &[&str]) -> HttpApi {
-        let route = |(function, key): (usize, &&str)| {
+        let function = Arc::new(Function {
+            logical_id: "Hello".to_owned(),
+            name: "hello".to_owned(),
+            runtime: Runtime::Node("nodejs20.x".to_owned()),
+            handler: "index.handler".to_owned(),
+            code: Code::Inline(String::new()),
+            environment: Vec::new(),
+            timeout: Duration::from_secs(3),
+            memory_mib: 128,
+            concurrency: None,
+        });
+        let route = |key: &&str| {
             let (method, path) = key.split_once(' ').unwrap_or(("ANY", key));
             let method = (method != "ANY").then(|| Method::from_bytes(method.as_bytes()).unwrap());
-            Route { method, path: path.to_owned(), function }
+            Route { method, path: path.to_owned(), function: function.clone() }
         };
         HttpApi {
             logical_id: "Api".to_owned(),
             domain_name: "api.execute-api.us-east-1.amazonaws.com".to_owned(),
-            routes: routes.iter().enumerate().map(route).collect(),
+            routes: routes.iter().map(route).collect(),
         }
     }
 

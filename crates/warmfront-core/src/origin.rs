@@ -1,9 +1,12 @@
 //! Where objects come from, and how we connect there.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{HeaderName, HeaderValue};
+
+use crate::function::HttpApi;
 
 /// One origin of a distribution.
 #[derive(Debug, Clone)]
@@ -69,8 +72,8 @@ pub enum Target {
     Nodes(Vec<Node>),
     /// A directory that plays an S3 bucket.
     Directory(PathBuf),
-    /// A local HTTP API: index into [`crate::Stack::http_apis`].
-    HttpApi(usize),
+    /// A local HTTP API.
+    HttpApi(Arc<HttpApi>),
 }
 
 /// One server of a target.

@@ -140,7 +140,7 @@ fn write_distribution(out: &mut String, stack: &Stack, distribution: &Distributi
             origin.id,
             origin.domain_name,
             origin.path,
-            target(stack, origin)
+            target(origin)
         );
     }
 }
@@ -180,7 +180,7 @@ fn seconds(duration: Duration) -> String {
 }
 
 /// Where connections to an origin go.
-fn target(stack: &Stack, origin: &Origin) -> String {
+fn target(origin: &Origin) -> String {
     match &origin.target {
         Target::Dns => match &origin.kind {
             OriginKind::S3 => "by DNS".to_owned(),
@@ -213,10 +213,7 @@ fn target(stack: &Stack, origin: &Origin) -> String {
             format!("at {}", nodes.join(", then "))
         }
         Target::Directory(directory) => format!("from the directory {}", directory.display()),
-        Target::HttpApi(index) => match stack.http_apis.get(*index) {
-            Some(api) => format!("from the local HTTP API {}", api.logical_id),
-            None => "from a local HTTP API that is missing".to_owned(),
-        },
+        Target::HttpApi(api) => format!("from the local HTTP API {}", api.logical_id),
     }
 }
 
@@ -250,9 +247,8 @@ fn write_functions(out: &mut String, stack: &Stack, facts: &Facts<'_>) {
     for api in &stack.http_apis {
         for route in &api.routes {
             let method = route.method.as_ref().map_or("ANY", |method| method.as_str());
-            let name =
-                stack.functions.get(route.function).map_or("?", |function| function.name.as_str());
-            let _ = writeln!(out, "  {}: {method} {} calls {name}", api.logical_id, route.path);
+            let (api, name) = (&api.logical_id, &route.function.name);
+            let _ = writeln!(out, "  {api}: {method} {} calls {name}", route.path);
         }
     }
 }
@@ -272,6 +268,7 @@ mod tests {
     use std::path::PathBuf;
     use std::sync::Arc;
 
+    use warmfront_core::function::HttpApi;
     use warmfront_core::origin::{Node, Scheme};
 
     use super::*;
@@ -299,14 +296,19 @@ mod tests {
     #[test]
     fn every_kind_of_target_is_told() {
         let node = Node { scheme: Scheme::Http, host: "::1".to_owned(), port: 4000 };
+        let api = HttpApi {
+            logical_id: "HttpApi".to_owned(),
+            domain_name: "httpapi.execute-api.us-east-1.amazonaws.com".to_owned(),
+            routes: Vec::new(),
+        };
         let rows = [
             (Target::Dns, "by DNS, https on port 443"),
             (Target::Nodes(vec![node]), "at http://[::1]:4000"),
             (Target::Directory(PathBuf::from("public")), "from the directory public"),
-            (Target::HttpApi(7), "from a local HTTP API that is missing"),
+            (Target::HttpApi(Arc::new(api)), "from the local HTTP API HttpApi"),
         ];
         for (kind, text) in rows {
-            assert_eq!(target(&Stack::default(), &origin("a", kind)), text);
+            assert_eq!(target(&origin("a", kind)), text);
         }
     }
 

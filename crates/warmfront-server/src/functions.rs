@@ -11,7 +11,7 @@ use warmfront::function::{FunctionLog, HostOptions, LambdaHost, NodeRuntime, cal
 use warmfront::origin::{BoxFuture, LocalApis, OriginRequest, OriginResponse};
 use warmfront::{Clock, OriginError};
 use warmfront_core::Stack;
-use warmfront_core::function::{Function, Runtime};
+use warmfront_core::function::{HttpApi, Runtime};
 
 /// Takes what functions print.
 pub(crate) type FunctionLogs = Arc<dyn Fn(FunctionLog) + Send + Sync>;
@@ -54,7 +54,7 @@ impl LocalFunctions {
     /// What runs the functions of the source, or why nothing can; `None` when none of them is called.
     pub(crate) fn runtime(&self) -> Option<Result<String, String>> {
         let stack = self.shared.serving.load();
-        called(&stack).find(|function| matches!(function.runtime, Runtime::Node(_)))?;
+        stack.functions.iter().find(|function| matches!(function.runtime, Runtime::Node(_)))?;
         Some(match (NodeRuntime::find(), self.shared.host(&stack)) {
             (Ok(node), Ok(_)) => Ok(format!("Node.js {} ({})", node.version, node.path.display())),
             (Err(reason), _) => Err(reason.to_string()),
@@ -68,8 +68,10 @@ impl LocalFunctions {
         self.prewarm(&stack);
         if let Some(Ok(host)) = &*self.shared.lock() {
             let kept: Vec<&str> =
-                called(&stack).map(|function| function.logical_id.as_str()).collect();
-            for function in called(&old).filter(|old| !kept.contains(&old.logical_id.as_str())) {
+                stack.functions.iter().map(|function| function.logical_id.as_str()).collect();
+            for function in
+                old.functions.iter().filter(|old| !kept.contains(&old.logical_id.as_str()))
+            {
                 host.retire(function);
             }
         }
@@ -84,7 +86,7 @@ impl LocalFunctions {
     }
 
     fn prewarm(&self, stack: &Stack) {
-        for function in called(stack) {
+        for function in &stack.functions {
             if let Ok(host) = self.shared.host(stack) {
                 host.prewarm(function);
             }
@@ -120,30 +122,14 @@ impl std::fmt::Debug for Shared {
 impl LocalApis for Shared {
     fn call<'a>(
         &'a self,
-        api: usize,
+        api: &'a Arc<HttpApi>,
         request: OriginRequest,
     ) -> BoxFuture<'a, Result<OriginResponse, OriginError>> {
         Box::pin(async move {
-            let stack = self.serving.load_full();
-            let unavailable =
-                |origin: String, reason: String| OriginError::Unavailable { origin, reason };
-            let Some(http_api) = stack.http_apis.get(api) else {
-                let reason = "a reload has just removed this HTTP API".to_owned();
-                return Err(unavailable(format!("HTTP API {api}"), reason));
-            };
-            let host = self
-                .host(&stack)
-                .map_err(|reason| unavailable(http_api.logical_id.clone(), reason))?;
-            call_http_api(&host, http_api, &stack.functions, request, &*self.clock).await
+            let host = self.host(&self.serving.load()).map_err(|reason| {
+                OriginError::Unavailable { origin: api.logical_id.clone(), reason }
+            })?;
+            call_http_api(&host, api, request, &*self.clock).await
         })
     }
-}
-
-/// The functions that an API of the stack calls, each once.
-fn called(stack: &Stack) -> impl Iterator<Item = &Arc<Function>> {
-    let routes = stack.http_apis.iter().flat_map(|api| &api.routes);
-    let mut indices: Vec<usize> = routes.map(|route| route.function).collect();
-    indices.sort_unstable();
-    indices.dedup();
-    indices.into_iter().filter_map(|index| stack.functions.get(index))
 }

@@ -21,18 +21,15 @@ const MEMORY_MIB: u32 = 128;
 
 impl Compiler<'_> {
     /// The index of a function in the stack; compiles it when it is met first.
-    pub(super) fn function_index(&self, logical_id: &str) -> Option<usize> {
+    pub(super) fn local_function(&self, logical_id: &str) -> Option<Arc<Function>> {
         let resource = self.evaluator.template.resource(logical_id)?;
-        if let Some(known) = self.function_indexes.borrow().get(logical_id) {
-            return *known;
+        if let Some(known) = self.known_functions.borrow().get(logical_id) {
+            return known.clone();
         }
-        let index = self.function(resource).map(|function| {
-            let mut functions = self.functions.borrow_mut();
-            functions.push(Arc::new(function));
-            functions.len() - 1
-        });
-        self.function_indexes.borrow_mut().insert(logical_id.to_owned(), index);
-        index
+        let function = self.function(resource).map(Arc::new);
+        self.functions.borrow_mut().extend(function.clone());
+        self.known_functions.borrow_mut().insert(logical_id.to_owned(), function.clone());
+        function
     }
 
     /// Every name that an option may use for a function.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use http::Method;
-use warmfront_core::function::{HttpApi, Route};
+use warmfront_core::function::{Function, HttpApi, Route};
 
 use super::Compiler;
 use crate::diagnostic::Diagnostic;
@@ -13,19 +13,20 @@ use crate::report::Status;
 use crate::template::Resource;
 
 impl Compiler<'_> {
-    /// The index of the API in the stack; compiles it when it is met first.
-    pub(super) fn http_api_index(&self, resource: &Resource) -> usize {
-        let known = self.http_apis.borrow().iter().position(|api| api.logical_id == resource.id);
-        if let Some(index) = known {
-            return index;
+    /// The API of a resource; compiled when it is met first.
+    pub(super) fn local_api(&self, resource: &Resource) -> Arc<HttpApi> {
+        let apis = self.http_apis.borrow();
+        if let Some(known) = apis.iter().find(|api| api.logical_id == resource.id) {
+            return known.clone();
         }
+        drop(apis);
         let api = match resource.kind.as_str() {
             "AWS::Lambda::Url" => self.function_url(resource),
             _ => self.http_api(resource),
         };
-        let mut apis = self.http_apis.borrow_mut();
-        apis.push(Arc::new(api));
-        apis.len() - 1
+        let api = Arc::new(api);
+        self.http_apis.borrow_mut().push(api.clone());
+        api
     }
 
     fn http_api(&self, resource: &Resource) -> HttpApi {
@@ -157,7 +158,7 @@ impl Compiler<'_> {
         Some(Route { method, path, function })
     }
 
-    fn integration(&self, integration: &Resource) -> Option<usize> {
+    fn integration(&self, integration: &Resource) -> Option<Arc<Function>> {
         const EFFECTIVE: [&str; 5] = [
             "ApiId",
             "IntegrationMethod",
@@ -196,14 +197,14 @@ impl Compiler<'_> {
     }
 
     /// The function that an ARN names, plain or inside API Gateway's invocation path.
-    fn function_of_uri(&self, uri: &Node, path: &str) -> Option<usize> {
+    fn function_of_uri(&self, uri: &Node, path: &str) -> Option<Arc<Function>> {
         let text = uri.as_text()?;
         let arn = text.split("/functions/").nth(1).unwrap_or(text);
         let arn = arn.strip_suffix("/invocations").unwrap_or(arn);
         let logical_id = self.function_behind(arn);
         let resource = self.evaluator.template.resource(&logical_id);
         match resource.filter(|resource| resource.kind == "AWS::Lambda::Function") {
-            Some(resource) => self.function_index(&resource.id),
+            Some(resource) => self.local_function(&resource.id),
             None => {
                 let message = format!("{} is no function of this template", quote(text));
                 self.error(&uri.place, path, message);

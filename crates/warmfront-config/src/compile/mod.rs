@@ -51,7 +51,7 @@ pub(crate) fn compile(
         cache_policies: HashMap::new(),
         origin_request_policies: HashMap::new(),
         functions: RefCell::default(),
-        function_indexes: RefCell::default(),
+        known_functions: RefCell::default(),
         http_apis: RefCell::default(),
         protections: RefCell::default(),
     };
@@ -71,7 +71,7 @@ struct Compiler<'t> {
     /// Functions that something refers to, in the order of the stack.
     functions: RefCell<Vec<Arc<Function>>>,
     /// Where each stands in `functions`, by logical id; `None` for one that does not compile.
-    function_indexes: RefCell<HashMap<String, Option<usize>>>,
+    known_functions: RefCell<HashMap<String, Option<Arc<Function>>>>,
     http_apis: RefCell<Vec<Arc<HttpApi>>>,
     /// The names that `--allow-unprotected` could have.
     protections: RefCell<Vec<String>>,

@@ -189,7 +189,10 @@ fn functions_are_named_and_set_as_the_framework_does() {
     ];
     assert_eq!(routes, expected);
     assert_eq!(stack.http_apis[0].domain_name, "httpapi.execute-api.us-east-1.amazonaws.com");
-    assert_eq!(stack.distributions[0].origins[0].target, Target::HttpApi(0));
+    assert_eq!(
+        stack.distributions[0].origins[0].target,
+        Target::HttpApi(stack.http_apis[0].clone())
+    );
     assert_eq!(stack.distributions[0].origins[1].target, Target::Dns);
 }
 
@@ -254,7 +257,10 @@ fn the_example_of_the_readme_is_clean() {
     let behavior = &stack.distributions[0].behaviors[0];
     let ttl = behavior.cache_policy.ttl;
     assert_eq!([ttl.min(), ttl.default(), ttl.max()].map(|it| it.as_secs()), [1, 20, 60]);
-    assert_eq!(stack.distributions[0].origins[0].target, Target::HttpApi(0));
+    assert_eq!(
+        stack.distributions[0].origins[0].target,
+        Target::HttpApi(stack.http_apis[0].clone())
+    );
     assert_eq!(stack.functions[0].environment, [("WAIT_MS".to_owned(), "1500".to_owned())]);
 }
 
@@ -290,7 +296,10 @@ fn a_plain_template_runs_its_functions_too() {
     assert_eq!(stack.functions[0].environment, [("NAME".to_owned(), "template".to_owned())]);
     assert_eq!(stack.http_apis[0].routes[0].path, "/hello/{proxy+}");
     assert_eq!(stack.http_apis[0].routes[0].method, None);
-    assert_eq!(stack.distributions[0].origins[0].target, Target::HttpApi(0));
+    assert_eq!(
+        stack.distributions[0].origins[0].target,
+        Target::HttpApi(stack.http_apis[0].clone())
+    );
 }
 
 #[test]

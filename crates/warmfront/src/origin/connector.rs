@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::{Either, select};
 use warmfront_core::Origin;
+use warmfront_core::function::HttpApi;
 use warmfront_core::origin::{Scheme, Target};
 
 use super::attempts::{Http, Turns};
@@ -16,12 +17,12 @@ use super::tls::Trust;
 use super::{BoxFuture, Connector, OriginError, OriginRequest, OriginResponse, directory};
 use crate::clock::Clock;
 
-/// Answers requests for a local HTTP API (an index into [`warmfront_core::Stack::http_apis`]).
+/// Answers requests for the local HTTP APIs that origins lead to.
 pub trait LocalApis: fmt::Debug + Send + Sync {
     /// Calls the function behind the API. Dropping the future or the body gives the call up.
     fn call<'a>(
         &'a self,
-        api: usize,
+        api: &'a Arc<HttpApi>,
         request: OriginRequest,
     ) -> BoxFuture<'a, Result<OriginResponse, OriginError>>;
 }
@@ -81,7 +82,7 @@ impl Origins {
     async fn call_local(
         &self,
         origin: &Origin,
-        api: usize,
+        api: &Arc<HttpApi>,
         request: OriginRequest,
     ) -> Result<OriginResponse, OriginError> {
         let Some(local_apis) = &self.local_apis else {
@@ -119,7 +120,7 @@ impl Connector for Origins {
                 let now = self.http.dialer.clock.wall();
                 Box::pin(directory::serve(origin.id.clone(), root.clone(), request.head, now))
             }
-            Target::HttpApi(api) => Box::pin(self.call_local(origin, *api, request)),
+            Target::HttpApi(api) => Box::pin(self.call_local(origin, api, request)),
         }
     }
 }

@@ -199,10 +199,24 @@ fn common_log_time(now: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use std::time::Duration;
+    use warmfront_core::function::{Code, Function, Runtime};
 
     fn event(request: http::request::Builder, body: &[u8]) -> Value {
-        let route = Route { method: None, path: "/{proxy+}".into(), function: 0 };
+        let function = Function {
+            logical_id: "Hello".into(),
+            name: "hello".into(),
+            runtime: Runtime::Node("nodejs20.x".into()),
+            handler: "index.handler".into(),
+            code: Code::Inline(String::new()),
+            environment: Vec::new(),
+            timeout: Duration::from_secs(3),
+            memory_mib: 128,
+            concurrency: None,
+        };
+        let function = Arc::new(function);
+        let route = Route { method: None, path: "/{proxy+}".into(), function };
         let domain_name = "api1.execute-api.us-east-1.amazonaws.com".to_owned();
         let api = HttpApi { logical_id: "Api".into(), domain_name, routes: vec![] };
         let head = request.body(()).unwrap().into_parts().0;

@@ -9,8 +9,6 @@ mod event;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -27,12 +25,11 @@ pub const REQUEST_BODY_LIMIT: usize = 10 * 1024 * 1024;
 
 /// Runs the function behind the route of `api` that answers `request`.
 ///
-/// `functions` is what the routes' indices point into. Dropping the future gives up a request that waits
+/// Dropping the future gives up a request that waits
 /// for a worker; a running invocation is finished and its answer dropped.
 pub async fn call_http_api(
     host: &LambdaHost,
     api: &HttpApi,
-    functions: &[Arc<Function>],
     request: OriginRequest,
     clock: &dyn Clock,
 ) -> Result<OriginResponse, OriginError> {
@@ -41,10 +38,7 @@ pub async fn call_http_api(
     let Some((route, path_parameters)) = api.route(&head.method, head.uri.path()) else {
         return Ok(answer::message(StatusCode::NOT_FOUND, "Not Found", &head, &request_id, now));
     };
-    let Some(function) = functions.get(route.function) else {
-        let reason = format!("route {} points to no function", event::route_key(route));
-        return Err(OriginError::Unavailable { origin: api.domain_name.clone(), reason });
-    };
+    let function = &route.function;
     let too_large = |head: &http::request::Parts| {
         let status = StatusCode::PAYLOAD_TOO_LARGE;
         answer::message(status, "Request Entity Too Large", head, &request_id, now)

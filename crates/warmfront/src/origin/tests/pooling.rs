@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use warmfront_core::function::HttpApi;
+
 use super::super::pool::PoolLimits;
 use super::super::{BoxFuture, LocalApis};
 use super::*;
@@ -297,7 +299,7 @@ struct Echo;
 impl LocalApis for Echo {
     fn call<'a>(
         &'a self,
-        api: usize,
+        api: &'a Arc<HttpApi>,
         request: OriginRequest,
     ) -> BoxFuture<'a, Result<OriginResponse, OriginError>> {
         Box::pin(async move {
@@ -305,7 +307,7 @@ impl LocalApis for Echo {
                 std::future::pending::<()>().await;
             }
             let (head, ()) = http::Response::new(()).into_parts();
-            Ok(OriginResponse { head, body: Body::full(format!("api {api}")) })
+            Ok(OriginResponse { head, body: Body::full(format!("api {}", api.logical_id)) })
         })
     }
 }
@@ -313,14 +315,19 @@ impl LocalApis for Echo {
 #[tokio::test]
 async fn local_apis_answer_within_the_read_time_out() {
     let clock = clock();
-    let site = origin(Target::HttpApi(2));
+    let api = HttpApi {
+        logical_id: "Pets".into(),
+        domain_name: "pets.execute-api.us-east-1.amazonaws.com".into(),
+        routes: Vec::new(),
+    };
+    let site = origin(Target::HttpApi(Arc::new(api)));
     let error = send(&origins(&clock), &site, "GET").await.unwrap_err();
     assert!(matches!(error, OriginError::Unavailable { .. }), "{error}");
 
     let mut options = OriginsOptions::new(Arc::new(clock.clone()));
     options.local_apis = Some(Arc::new(Echo));
     let origins = Origins::new(options);
-    assert_eq!(get(&origins, &site).await, "api 2");
+    assert_eq!(get(&origins, &site).await, "api Pets");
 
     let slow = request("GET", "/slow", Body::empty());
     let waiting = origins.send(&site, Scheme::Http, slow);
