@@ -62,8 +62,12 @@ struct State {
     /// Bytes in `pieces`.
     held: u64,
     window: bool,
+    /// The filler has given up: nobody may join any more.
+    given_up: bool,
     end: Option<Result<(), Arc<str>>>,
     viewers: Vec<Option<Viewer>>,
+    /// Slots of `viewers` that are free.
+    free: Vec<usize>,
     attached: usize,
     filler: Option<Waker>,
 }
@@ -157,10 +161,12 @@ impl Fill {
         state.wake_viewers();
     }
 
-    /// Ready when no viewer is left and the object is not worth finishing without one.
+    /// Ready when no viewer is left and the object is not worth finishing without one. Then the filler
+    /// must stop: a viewer who comes at this very moment, on another thread, is not let in.
     pub(crate) fn poll_deserted(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
         if state.attached == 0 && !state.worth_finishing() {
+            state.given_up = true;
             return Poll::Ready(());
         }
         state.filler = Some(cx.waker().clone());
@@ -201,15 +207,14 @@ impl Fill {
 
 // The viewers' side.
 impl Fill {
-    /// Joins, unless the body is a window whose start is gone.
+    /// Joins, unless the body is a window whose start is gone, or the filler has given up.
     pub(crate) fn attach(self: &Arc<Self>) -> Option<Ticket> {
         let mut state = self.lock();
-        if state.window {
+        if state.window || state.given_up {
             return None;
         }
         state.attached += 1;
-        let free = state.viewers.iter().position(Option::is_none);
-        let slot = free.unwrap_or_else(|| {
+        let slot = state.free.pop().unwrap_or_else(|| {
             state.viewers.push(None);
             state.viewers.len() - 1
         });
@@ -290,6 +295,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let mut state = self.fill.lock();
         state.viewers[self.slot] = None;
+        state.free.push(self.slot);
         state.attached -= 1;
         state.drop_seen_pieces();
         state.wake_filler();
@@ -409,7 +415,8 @@ mod tests {
             let gone = noop(|cx| fill.poll_deserted(cx)).is_ready();
             assert_eq!(gone, deserted, "length {length:?}, {received} received");
         }
-        let unanswered = Fill::default();
+        let unanswered = Arc::new(Fill::default());
         assert!(noop(|cx| unanswered.poll_deserted(cx)).is_ready(), "no head yet");
+        assert!(unanswered.attach().is_none(), "the filler stops, so nobody may rely on it");
     }
 }
