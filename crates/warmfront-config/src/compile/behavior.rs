@@ -208,13 +208,15 @@ impl Compiler<'_> {
             .map(|resource| resource.id.as_str())
             .collect();
         // An id is near another id, a name near a name: one list serves both.
-        let names = managed.iter().flat_map(|(id, name)| [*id, *name]).chain(here.iter().copied());
+        let short = |name: &'static str| name.strip_prefix("Managed-").unwrap_or(name);
+        let names = managed.iter().flat_map(|(id, name)| [*id, *name, short(name)]);
+        let names = names.chain(here.iter().copied());
         let help = match here.iter().find(|name| **name == text) {
             Some(name) => format!("to use the policy of this template, write !Ref {name}"),
             None => format!(
-                "in this template: {}; of AWS: {}",
+                "in this template: {}; of AWS: {}; a policy of your account is written into the template, as {kind}",
                 listed(here.iter().copied()),
-                listed(managed.iter().map(|(_, name)| *name))
+                listed(managed.iter().map(|(_, name)| short(name)))
             ),
         };
         let message = format!("there is no {what} {}.{}", quote(text), did_you_mean(text, names));
