@@ -250,6 +250,43 @@ fn wrong_functions_are_refused_where_they_stand() {
 }
 
 #[test]
+fn what_the_framework_would_do_and_we_do_not_is_listed() {
+    let text = SERVICE
+        .replace("WEB", "web.example")
+        .replace(
+            "custom:",
+            "  vpc: {subnetIds: ['${ssm:/subnet}']}\nuseDotenv: true\nplugins: [a]\ncustom:",
+        )
+        .replace(
+            "      - httpApi: '*'",
+            "      - httpApi: '*'\n      - schedule: rate(1 hour)\n    httpApi: {payload: '1.0'}",
+        );
+    let files = [("serverless.yml", text.as_str()), ("src/handler.js", "")];
+    let loaded = service(&files, &Options::default());
+    assert!(!loaded.has_errors(), "{}", render_human(&loaded));
+    let inert: Vec<(u32, &str)> =
+        loaded.report.inert().map(|(entry, _)| (entry.place.line, &*entry.path)).collect();
+    for expected in [
+        (6, "provider.vpc"),
+        (7, "useDotenv"),
+        (8, "plugins"),
+        (20, "functions.my-fn.events[3].schedule"),
+        (21, "functions.my-fn.Properties.PayloadFormatVersion"),
+    ] {
+        assert!(inert.contains(&expected), "{expected:?} is not in {inert:?}");
+    }
+    let of_all = text.replace("  vpc:", "  httpApi: {payload: '1.0'}\n  vpc:");
+    for (text, count) in [
+        (of_all.replace("    httpApi: {payload: '1.0'}\n", "    httpApi: {payload: '2.0'}\n"), 0),
+        (of_all.replace("    httpApi: {payload: '1.0'}\nres", "res"), 1),
+    ] {
+        let loaded = service(&[("serverless.yml", &text), files[1]], &Options::default());
+        let formats = loaded.report.inert().filter(|(entry, _)| entry.path.contains("Payload"));
+        assert_eq!(formats.count(), count, "{text}");
+    }
+}
+
+#[test]
 fn the_example_of_the_readme_is_clean() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/serverless-cache");
     assert_eq!(find_source(&examples), Some(examples.join("serverless.yml")));

@@ -3,12 +3,12 @@
 
 use super::functions::{Writer, call, get_att, logical_id, reference};
 use crate::diagnostic::Diagnostic;
-use crate::document::{Node, Value, quote};
+use crate::document::{Entry, Node, Value, quote};
 use crate::place::Place;
 use crate::report::Status;
 
 impl Writer<'_> {
-    pub(super) fn event(&mut self, event: &Node, key: &str, path: &str) {
+    pub(super) fn event(&mut self, event: &Node, function: &Entry, path: &str) {
         let (kind, details, place) = match &event.value {
             Value::Text { text, .. } => (text.as_str(), None, &event.place),
             Value::Map(entries) => match entries.as_slice() {
@@ -18,7 +18,7 @@ impl Writer<'_> {
             _ => return,
         };
         match kind {
-            "httpApi" => self.http_api_event(details, key, place, &format!("{path}.httpApi")),
+            "httpApi" => self.http_api_event(details, function, place, &format!("{path}.httpApi")),
             "http" => {
                 let properties = Node::map([], place.clone());
                 self.resource(
@@ -40,12 +40,20 @@ impl Writer<'_> {
                 .help("write the distribution under resources.Resources");
                 self.problems.add(problem);
             }
-            // Queues, schedules and their kind have no part in what an edge does.
-            _ => {}
+            _ => {
+                let reason = "only httpApi events reach a local function".to_owned();
+                self.ledger.note(place, &format!("{path}.{kind}"), Status::Inert(reason));
+            }
         }
     }
 
-    fn http_api_event(&mut self, details: Option<&Node>, key: &str, place: &Place, path: &str) {
+    fn http_api_event(
+        &mut self,
+        details: Option<&Node>,
+        function: &Entry,
+        place: &Place,
+        path: &str,
+    ) {
         if self.provider.settings.get("httpApi").is_some_and(|it| it.get("id").is_some()) {
             let reason = "the API belongs to another stack (provider.httpApi.id)".to_owned();
             self.ledger.note(place, path, Status::Inert(reason));
@@ -54,8 +62,8 @@ impl Writer<'_> {
         let Some((method, route_path)) = self.route_of(details, place, path) else { return };
         self.ledger.note(place, path, Status::Effective);
         self.http_api(place);
-        let id = logical_id(key);
-        let function_path = format!("functions.{key}");
+        let id = logical_id(&function.key);
+        let function_path = format!("functions.{}", function.key);
         let integration = format!("HttpApiIntegration{id}");
         if !self.ids.contains_key(&integration) {
             let properties = Node::map(
@@ -63,7 +71,7 @@ impl Writer<'_> {
                     ("ApiId", reference("HttpApi", place)),
                     ("IntegrationType", Node::text("AWS_PROXY", place.clone())),
                     ("IntegrationUri", get_att(&format!("{id}LambdaFunction"), "Arn", place)),
-                    ("PayloadFormatVersion", self.payload(place)),
+                    ("PayloadFormatVersion", self.payload(&function.value, place)),
                 ],
                 place.clone(),
             );
@@ -192,8 +200,11 @@ impl Writer<'_> {
         );
     }
 
-    fn payload(&self, place: &Place) -> Node {
-        let written = self.provider.settings.get("httpApi").and_then(|api| api.get("payload"));
+    /// The payload format: the function's own word, or the provider's for all.
+    fn payload(&self, function: &Node, place: &Place) -> Node {
+        let written = [function, &self.provider.settings]
+            .into_iter()
+            .find_map(|level| level.get("httpApi")?.get("payload"));
         written.cloned().unwrap_or_else(|| Node::text("2.0", place.clone()))
     }
 }

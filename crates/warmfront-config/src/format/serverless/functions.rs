@@ -16,6 +16,8 @@ use crate::suggest::nearest;
 const TIMEOUT_SECONDS: &str = "6";
 const MEMORY_MIB: &str = "1024";
 
+const LOCAL_FUNCTION: &str = "has no meaning for a local function";
+
 /// Each deployed resource with the path of what the user wrote.
 pub(super) fn write_out(
     root: &Node,
@@ -72,10 +74,11 @@ fn function_entries(root: &Node, variables: &Variables<'_>, problems: &Problems)
 
 /// Resolves the keys that concern us; a role that only AWS knows must not stop the edge.
 fn only_what_we_read(function: &Node, variables: &Variables<'_>, path: &str) -> Node {
-    const READ: [&str; 10] = [
+    const READ: [&str; 11] = [
         "environment",
         "events",
         "handler",
+        "httpApi",
         "image",
         "memorySize",
         "name",
@@ -162,7 +165,7 @@ impl Writer<'_> {
         }
         for (index, event) in events.and_then(Node::as_list).unwrap_or_default().iter().enumerate()
         {
-            self.event(event, key, &format!("{path}.events[{index}]"));
+            self.event(event, function, &format!("{path}.events[{index}]"));
         }
     }
 
@@ -270,10 +273,13 @@ impl Writer<'_> {
     fn provider_notes(&self) {
         const EFFECTIVE: [&str; 6] =
             ["environment", "memorySize", "region", "runtime", "stage", "timeout"];
+        const INERT: [&str; 3] = ["layers", "tracing", "vpc"];
         for entry in self.provider.settings.as_map().unwrap_or_default() {
+            let path = format!("provider.{}", entry.key);
             if EFFECTIVE.contains(&entry.key.as_str()) {
-                let path = format!("provider.{}", entry.key);
                 self.ledger.note(&entry.place, &path, Status::Effective);
+            } else if INERT.contains(&entry.key.as_str()) {
+                self.ledger.note(&entry.place, &path, Status::Inert(LOCAL_FUNCTION.to_owned()));
             }
         }
         if let Some(cors) = self.provider.settings.get("httpApi").and_then(|api| api.entry("cors"))
@@ -286,9 +292,10 @@ impl Writer<'_> {
 
     /// What becomes of each key, and a word about keys that look misspelt (plugins bring their own).
     fn check_keys(&self, function: &Entry, path: &str) {
-        const EFFECTIVE: [&str; 8] = [
+        const EFFECTIVE: [&str; 9] = [
             "environment",
             "handler",
+            "httpApi",
             "memorySize",
             "name",
             "reservedConcurrency",
@@ -321,8 +328,7 @@ impl Writer<'_> {
             if EFFECTIVE.contains(&key) {
                 self.ledger.note(&entry.place, &path, Status::Effective);
             } else if INERT.contains(&key) {
-                let reason = "has no meaning for a local function".to_owned();
-                self.ledger.note(&entry.place, &path, Status::Inert(reason));
+                self.ledger.note(&entry.place, &path, Status::Inert(LOCAL_FUNCTION.to_owned()));
             } else if !REST.contains(&key)
                 && let Some(near) = nearest(key, EFFECTIVE.into_iter().chain(REST))
             {

@@ -14,7 +14,7 @@ use std::path::Path;
 use crate::Options;
 use crate::diagnostic::{Diagnostic, Problems};
 use crate::document::{Entry, Node, Value, quote};
-use crate::report::Ledger;
+use crate::report::{Ledger, Status};
 use crate::source::Sources;
 use crate::suggest::nearest;
 use crate::template::{Template, join, long_forms};
@@ -37,6 +37,7 @@ pub(crate) fn read(
     ledger: &Ledger,
 ) -> Option<Service> {
     warn_of_near_misses(root, problems);
+    note_what_does_not_run(root, ledger);
     let variables = Variables::new(root, directory, options, sources, problems);
     let name = service_name(root, &variables, problems)?;
     let provider = Provider::read(root, &variables);
@@ -53,6 +54,8 @@ pub(crate) fn read(
     }
     long_forms(&mut sections, "", problems);
     let mut template = Template::read(&sections, problems);
+    // The framework and its plugins deploy more than we write out.
+    template.has_macro = true;
     let paths: HashMap<&str, &str> =
         deployed.iter().map(|(path, entry)| (entry.key.as_str(), path.as_str())).collect();
     for resource in &mut template.resources {
@@ -84,16 +87,21 @@ impl Provider {
             "stage",
             "timeout",
         ];
+        /// Only said to be without effect.
+        const LISTED: [&str; 3] = ["layers", "tracing", "vpc"];
         let written = root.get("provider").map(|node| variables.resolve_top(node, "provider"));
         let place = written.as_ref().map_or(&root.place, |node| &node.place).clone();
         let entries = written.as_ref().and_then(Node::as_map).unwrap_or_default().iter();
-        let used = entries.filter(|entry| USED.contains(&entry.key.as_str()));
-        let used: Vec<Entry> = used
-            .map(|entry| Entry {
-                value: variables.resolve(&entry.value, &format!("provider.{}", entry.key)),
-                ..entry.clone()
-            })
-            .collect();
+        let used = entries.filter_map(|entry| {
+            let path = format!("provider.{}", entry.key);
+            let value = match entry.key.as_str() {
+                key if USED.contains(&key) => variables.resolve(&entry.value, &path),
+                key if LISTED.contains(&key) => variables.resolve_quietly(&entry.value, &path),
+                _ => return None,
+            };
+            Some(Entry { value, ..entry.clone() })
+        });
+        let used: Vec<Entry> = used.collect();
         let settings = Node { place, tag: None, value: Value::Map(used) };
         let region = variables.option("region");
         let region = region.or_else(|| settings.get("region")?.as_text().map(str::to_owned));
@@ -221,6 +229,23 @@ fn merge(base: &mut Node, over: Node) {
             base.place = over.place;
             base.tag = over.tag;
             base.value = value;
+        }
+    }
+}
+
+/// What the framework would load or run before it deploys.
+fn note_what_does_not_run(root: &Node, ledger: &Ledger) {
+    let notes = [
+        ("plugins", "plugins do not run; what they would add or change is missing"),
+        ("useDotenv", "no .env file is read; pass its variables in the environment"),
+    ];
+    for (key, reason) in notes {
+        let Some(entry) = root.entry(key) else { continue };
+        let is_off = entry.value.is_null()
+            || entry.value.as_bool() == Some(false)
+            || entry.value.as_list().is_some_and(<[Node]>::is_empty);
+        if !is_off {
+            ledger.note(&entry.place, key, Status::Inert(reason.to_owned()));
         }
     }
 }
