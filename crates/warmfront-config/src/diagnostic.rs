@@ -98,6 +98,14 @@ impl Problems {
         self.found.borrow().len() >= MAX_PROBLEMS
     }
 
+    /// Whether this was said of this line.
+    pub(crate) fn says(&self, place: &Place, message: &str) -> bool {
+        let found = self.found.borrow();
+        found
+            .iter()
+            .any(|it| it.line == place.line && it.file == place.file && it.message == message)
+    }
+
     /// Whether an error was among them.
     pub fn has_errors(&self) -> bool {
         self.found.borrow().iter().any(|found| found.severity == Severity::Error)

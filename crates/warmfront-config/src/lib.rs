@@ -42,7 +42,7 @@ pub use source::LoadError;
 
 use diagnostic::Problems;
 use format::Format;
-use intrinsics::{Evaluator, report_cycles};
+use intrinsics::{Evaluator, report_cycles, report_dangling_names};
 use names::{DEFAULT_ACCOUNT, DEFAULT_REGION, Names};
 use place::Place;
 use report::Ledger;
@@ -225,7 +225,9 @@ impl Context<'_> {
         );
         let evaluator = Evaluator::new(template, self.options, &names, self.problems);
         report_cycles(&evaluator);
-        Some(compile::compile(&evaluator, self.ledger, start, &self.directory()))
+        let stack = compile::compile(&evaluator, self.ledger, start, &self.directory());
+        report_dangling_names(&evaluator);
+        Some(stack)
     }
 
     /// Where relative paths of the source begin.

@@ -17,6 +17,11 @@ pub(crate) struct Template {
     pub(crate) mappings: Vec<Entry>,
     pub(crate) conditions: Vec<Entry>,
     pub(crate) resources: Vec<Resource>,
+    /// Resources that were reported and left out: who refers to them has made no second mistake.
+    pub(crate) unreadable: Vec<String>,
+    pub(crate) outputs: Vec<Entry>,
+    /// Whether something else may add to what stands here.
+    pub(crate) has_macro: bool,
     /// Where each name stands in `parameters` and `resources`.
     parameter_index: HashMap<String, usize>,
     resource_index: HashMap<String, usize>,
@@ -68,17 +73,22 @@ impl Template {
                 "Conditions" => template.conditions = entries(section, problems),
                 "Resources" => {
                     for entry in entries(section, problems) {
-                        template.resources.extend(resource(entry, problems));
+                        let id = entry.key.clone();
+                        match resource(entry, problems) {
+                            Some(resource) => template.resources.push(resource),
+                            None => template.unreadable.push(id),
+                        }
                     }
                 }
-                "Transform" => problems.add(
-                    Diagnostic::warning(
-                        section.place.clone(),
-                        "Transform",
-                        "macros are not expanded; the template is read as it stands",
-                    )
-                    .help("\"aws cloudformation get-template --template-stage Processed\" gives the result"),
-                ),
+                "Outputs" => template.outputs = entries(section, problems),
+                "Transform" => {
+                    template.has_macro = true;
+                    let message = "macros are not expanded; the template is read as it stands";
+                    problems.add(
+                        Diagnostic::warning(section.place.clone(), "Transform", message)
+                            .help(EXPANDED),
+                    );
+                }
                 key if SECTIONS.contains(&key) => {}
                 key => problems.add(Diagnostic::error(
                     section.place.clone(),
@@ -245,6 +255,9 @@ fn check_kind(kind: &str, entry: &Entry, path: &str, problems: &Problems) {
         format!("CloudFront has no resource type {}.{meant}", quote(kind)),
     ));
 }
+
+const EXPANDED: &str =
+    "\"aws cloudformation get-template --template-stage Processed\" gives the result";
 
 const SECTIONS: [&str; 11] = [
     "AWSTemplateFormatVersion",

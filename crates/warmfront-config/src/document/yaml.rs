@@ -301,9 +301,26 @@ fn syntax_error(
             None => "the file ends too early; was it cut off?".to_owned(),
         })
     } else {
-        advice(error.info()).map(str::to_owned)
+        let said = advice(error.info()).map(str::to_owned);
+        said.or_else(|| {
+            let open = open.filter(|open| is_bracket(open, text))?;
+            let (line, column) = (open.line, open.column);
+            Some(format!("is the bracket at {line}:{column} not closed, or a comma missing?"))
+        })
     };
     Diagnostic::error(place(*at, file), "", message).maybe_help(help)
+}
+
+/// Whether a list or map is written in brackets, perhaps behind a tag.
+fn is_bracket(open: &Place, text: &str) -> bool {
+    let line = text.lines().nth(open.line.saturating_sub(1) as usize).unwrap_or_default();
+    let from = line.char_indices().nth(open.column.saturating_sub(1) as usize);
+    let from = from.map_or("", |(at, _)| &line[at..]);
+    let value = match from.strip_prefix('!') {
+        Some(tagged) => tagged.trim_start_matches(|c: char| !c.is_whitespace()).trim_start(),
+        None => from,
+    };
+    value.starts_with(['[', '{'])
 }
 
 /// The tab in the indentation of this line or the next, which is what the parser stumbled over.
@@ -335,7 +352,7 @@ fn advice(info: &str) -> Option<&'static str> {
         ),
         ("expected '-' indicator", "is the line indented as its neighbors are?"),
         ("did not find expected key", "is the line indented as its neighbors are?"),
-        ("flow", "is a bracket or a comma missing?"),
+        ("recursion limit", "no template needs that many levels; is a bracket wrong?"),
     ];
     ADVICE.iter().find(|(words, _)| info.contains(words)).map(|(_, advice)| *advice)
 }

@@ -63,6 +63,11 @@ fn report(graph: &Graph<'_>, what: &str, section: &str, evaluator: &Evaluator<'_
                 let problem = Diagnostic::error(place.clone(), path, message)
                     .help(format!("none of the {what} can come first; take one reference out"));
                 evaluator.problems.add(problem);
+                if section == "Resources" {
+                    // Their values would only say again, less clearly, what was said.
+                    let circle = trail[from..].iter().map(|(name, _)| (*name).to_owned());
+                    evaluator.circular.borrow_mut().extend(circle);
+                }
             } else if !finished.contains(target) {
                 on_trail.insert(target);
                 trail.push((target, 0));

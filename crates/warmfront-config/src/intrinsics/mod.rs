@@ -7,6 +7,7 @@
 
 mod conditions;
 mod cycles;
+mod dangling;
 mod functions;
 mod parameters;
 mod references;
@@ -24,6 +25,7 @@ use crate::suggest::did_you_mean;
 use crate::template::{Template, join};
 
 pub(crate) use cycles::report_cycles;
+pub(crate) use dangling::report_dangling_names;
 
 /// How deep functions, references and values may nest in each other while they are evaluated.
 const MAX_EVALUATION_DEPTH: usize = 128;
@@ -42,6 +44,8 @@ pub(crate) struct Evaluator<'t> {
     pub(crate) problems: &'t Problems,
     conditions: RefCell<HashMap<String, Option<bool>>>,
     missing_parameters: RefCell<HashSet<String>>,
+    /// Resources that refer to each other in a circle, which was reported.
+    circular: RefCell<HashSet<String>>,
     depth: Cell<usize>,
     produced: Cell<usize>,
     lenient: Cell<bool>,
@@ -61,6 +65,7 @@ impl<'t> Evaluator<'t> {
             problems,
             conditions: RefCell::default(),
             missing_parameters: RefCell::default(),
+            circular: RefCell::default(),
             depth: Cell::new(0),
             produced: Cell::new(0),
             lenient: Cell::new(false),

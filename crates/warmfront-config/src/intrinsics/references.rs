@@ -245,13 +245,18 @@ impl Evaluator<'_> {
         }
     }
 
-    /// A resource that exists: known, and its condition holds.
+    /// A resource that exists: known, in no circle, and its condition holds.
     fn existing(&self, name: &str, at: &Node, path: &str) -> Option<&Resource> {
         let Some(resource) = self.template.resource(name) else {
-            let meant = did_you_mean(name, self.known_names());
-            self.fail(at, path, format!("nothing here is called {}.{meant}", quote(name)));
+            if !self.is_unreadable(name) {
+                let meant = did_you_mean(name, self.known_names());
+                self.fail(at, path, format!("nothing here is called {}.{meant}", quote(name)));
+            }
             return None;
         };
+        if self.circular.borrow().contains(name) {
+            return None;
+        }
         if self.is_created(resource) {
             return Some(resource);
         }

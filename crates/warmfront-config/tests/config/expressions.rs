@@ -175,3 +175,22 @@ fn unknown_names_in_options_are_errors() {
         problem(&evaluated("a.example", &options), message);
     }
 }
+
+#[test]
+fn a_name_that_leads_nowhere_is_said_once_wherever_it_stands() {
+    let check = |more: &str, expected: &[&str]| {
+        let more = format!("{SECTIONS}{more}\n");
+        let loaded = loaded(Parts { more: &more, ..Parts::default() }, &Options::default());
+        let said: Vec<&str> = loaded.diagnostics.iter().map(|it| it.message.as_str()).collect();
+        assert_eq!(said, expected, "{more}");
+    };
+    let nothing = "nothing here is called \"Gone\".";
+    check("Outputs: {A: {Value: {Ref: Gone}}}", &[nothing]);
+    check("Outputs: {A: {Value: {'Fn::GetAtt': [Gone, Arn]}}}", &[nothing]);
+    check("Outputs: {A: {Value: !Sub 'a-${Gone.Arn}-${!Literal}'}}", &[nothing]);
+    check("Outputs: {A: {Value: !Sub ['${B}-${Host}', {B: !Ref Gone}]}}", &[nothing]);
+    check("Outputs: {A: {Value: !Sub ['${Gone}', {Gone: !Ref Site}]}}", &[]);
+    check("Outputs: {A: {Value: !Sub '${AWS::Region}-${Needed}-${Off}'}}", &[]);
+    let macros = "macros are not expanded; the template is read as it stands";
+    check("Outputs: {A: {Value: !Ref Gone}}\nTransform: Own-Macro", &[macros]);
+}
