@@ -13,7 +13,7 @@ use http::header::{
     AGE, CONTENT_LENGTH, DATE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
     IF_UNMODIFIED_SINCE, RANGE,
 };
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use http_body::Body as _;
 use tokio::sync::oneshot;
 use warmfront_core::caching::freshness::may_answer_for_failing_origin;
@@ -171,6 +171,10 @@ impl Fetch {
             Ok(request) => (request.head, request.viewer),
             Err(error) => return self.failed(error),
         };
+        if head.method == Method::HEAD {
+            // A HEAD within stale-while-revalidate: what is stored needs the body.
+            head.method = Method::GET;
+        }
         let asked = std::mem::take(&mut head.headers);
         let (mut sent, revalidating) = self.conditional(&asked);
         let mut response = match self.send(&head, viewer, sent.clone()).await {
