@@ -300,7 +300,7 @@ impl Fetch {
         };
         let shared = &self.origination.shared;
         let pause = self.origination.distribution.error_caching_min_ttl(status);
-        let until = shared.clock.monotonic() + pause;
+        let until = shared.clock.monotonic().saturating_add(pause).min(stale.may_answer_until());
         let copy = Arc::new(stale.sparing_origin_until(until));
         shared.cache.storage.replace(&self.permit.key, Some(stale), copy.clone());
         self.permit.fill.publish(Outcome::Stored(copy));

@@ -63,6 +63,12 @@ impl StoredResponse {
         now.saturating_sub(self.meta.stored_at)
     }
 
+    /// When it ceases to stand in for a failing origin, on the monotonic clock.
+    pub fn may_answer_until(&self) -> Duration {
+        let StoredMeta { lifetime, stored_at, .. } = &self.meta;
+        stored_at.saturating_add(lifetime.fresh_for).saturating_add(lifetime.stale_if_error)
+    }
+
     /// The same body under a newer head, as after a 304 (RFC 9111 §4.3.4).
     pub fn refreshed(&self, meta: StoredMeta) -> Self {
         Self {
