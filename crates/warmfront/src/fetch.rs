@@ -250,7 +250,8 @@ impl Fetch {
         let origination = &self.origination;
         let mut headers = update_stored(&stored, not_modified);
         let status = stale.meta.status;
-        let lifetime = match origination.storable(request, status, &headers) {
+        let storable = origination.storable(request, status, &headers);
+        let lifetime = match storable {
             Storable::For(lifetime) => lifetime,
             // The newer head forbids storing; it is good for this one answer.
             Storable::No(_) => Lifetime {
@@ -260,6 +261,7 @@ impl Fetch {
                 ..stale.meta.lifetime
             },
         };
+        viewer_vary(&origination.behavior, &mut headers);
         stored_head(&mut headers, forwards_cookies(&origination.behavior), origination.is_s3());
         let meta = StoredMeta {
             status,
@@ -268,7 +270,14 @@ impl Fetch {
             stored_at: origination.shared.clock.monotonic(),
         };
         let refreshed = Arc::new(stale.refreshed(meta));
-        origination.shared.cache.storage.replace(&self.permit.key, Some(&stale), refreshed.clone());
+        let kept = match storable {
+            Storable::For(_) => refreshed.clone(),
+            // Under its old head, since the fields of the new one are for this viewer alone.
+            Storable::No(_) => {
+                Arc::new(stale.refreshed(StoredMeta { lifetime, ..stale.meta.clone() }))
+            }
+        };
+        origination.shared.cache.storage.replace(&self.permit.key, Some(&stale), kept);
         self.publish(Outcome::Stored(refreshed));
         Ok(())
     }
