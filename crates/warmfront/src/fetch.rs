@@ -441,6 +441,7 @@ async fn pump(
     };
     if end.is_ok()
         && let Some(writer) = writer
+        && !permit.is_retired()
     {
         // First stored, then closed: whoever comes in between finds one or the other.
         writer.commit(meta);

@@ -124,7 +124,8 @@ impl Route<'_> {
             let join = if alone { Join::TooLate } else { cache.fills.join(&key) };
             let (ticket, private) = match join {
                 Join::Wait(ticket) => match ticket.outcome().await {
-                    Outcome::Abandoned => {
+                    outcome if outcome.is_over(self.exchange.shared().clock.monotonic()) => {
+                        cache.fills.retire(&key, &ticket);
                         now = self.exchange.shared().clock.monotonic();
                         continue;
                     }
@@ -172,11 +173,11 @@ impl Route<'_> {
     }
 
     fn from_outcome(&self, outcome: Outcome, ticket: crate::cache::Ticket, led: bool) -> Answer {
+        let now = self.exchange.shared().clock.monotonic();
         match outcome {
-            Outcome::Streaming(head) => respond::from_fill(self.head, &head, ticket, led),
+            Outcome::Streaming(head) => respond::from_fill(self.head, &head, ticket, led, now),
             Outcome::Stored(stored) => {
                 let result = if led { result::REFRESH_HIT } else { result::HIT };
-                let now = self.exchange.shared().clock.monotonic();
                 respond::from_stored(self.exchange, self.head, &stored, result, now)
             }
             Outcome::Failed(error) => self.failed(error.status(), error.detailed_result()),
@@ -282,6 +283,21 @@ impl Outcome {
             }
             Outcome::Failed(_) => true,
             Outcome::NotShared | Outcome::Abandoned => false,
+        }
+    }
+}
+
+impl Outcome {
+    /// Whether whoever waited must look again: there is no response, or it has aged while its body came.
+    fn is_over(&self, now: Duration) -> bool {
+        match self {
+            Outcome::Abandoned => true,
+            Outcome::Streaming(head) => {
+                let lifetime = &head.meta.lifetime;
+                let is_fresh = freshness(lifetime, head.meta.resident(now)) == Freshness::Fresh;
+                !is_fresh && !lifetime.fresh_for.is_zero()
+            }
+            _ => false,
         }
     }
 }

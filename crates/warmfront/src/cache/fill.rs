@@ -133,8 +133,21 @@ impl Fill {
         state.wake_viewers();
     }
 
-    pub(crate) fn is_published(&self) -> bool {
-        self.lock().outcome.is_some()
+    /// The filler is gone. What it has not said by now it never will: it found no viewer left, its
+    /// runtime ended, or it panicked. Nobody waits for it.
+    pub(crate) fn leave(&self) {
+        let mut state = self.lock();
+        let is_streaming = match &state.outcome {
+            Some(outcome) => matches!(outcome, Outcome::Streaming(_)),
+            None => {
+                state.outcome = Some(Outcome::Abandoned);
+                false
+            }
+        };
+        if is_streaming && state.end.is_none() {
+            state.end = Some(Err("the fetch was given up".into()));
+        }
+        state.wake_viewers();
     }
 
     /// Hands a piece to the viewers.
@@ -235,6 +248,11 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
+    /// Whether this is a place in `fill`.
+    pub(crate) fn is_of(&self, fill: &Arc<Fill>) -> bool {
+        Arc::ptr_eq(&self.fill, fill)
+    }
+
     /// Waits for the head.
     pub(crate) async fn outcome(&self) -> Outcome {
         poll_fn(|cx| {

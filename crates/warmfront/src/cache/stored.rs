@@ -20,6 +20,13 @@ pub struct StoredMeta {
     pub stored_at: Duration,
 }
 
+impl StoredMeta {
+    /// Time since the response was stored or confirmed.
+    pub fn resident(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.stored_at)
+    }
+}
+
 /// A complete response in the cache.
 #[derive(Debug)]
 pub struct StoredResponse {
@@ -60,7 +67,7 @@ impl StoredResponse {
 
     /// Time since it was stored or confirmed.
     pub fn resident(&self, now: Duration) -> Duration {
-        now.saturating_sub(self.meta.stored_at)
+        self.meta.resident(now)
     }
 
     /// When it ceases to stand in for a failing origin, on the monotonic clock.

@@ -46,16 +46,17 @@ pub(crate) fn from_stored(
     Answer { reply, result, detailed_result }
 }
 
-/// Streams a response while it is being filled. `age` for those who did not lead: to them it is a hit.
+/// Streams a response while it is being filled. To those who did not lead it is a hit, with its age.
 pub(crate) fn from_fill(
     request: &http::request::Parts,
     head: &FillHead,
     ticket: Ticket,
     led: bool,
+    now: Duration,
 ) -> Answer {
     let stored_head = if led { head.for_leader.as_ref() } else { None };
     let mut headers = stored_head.unwrap_or(&head.meta.head).headers();
-    let age = head.meta.lifetime.initial_age.as_secs();
+    let age = freshness::age(&head.meta.lifetime, head.meta.resident(now));
     if !led || age > 0 {
         headers.insert(AGE, HeaderValue::from(age));
     }
