@@ -30,7 +30,7 @@ use warmfront_core::{Behavior, Distribution, Origin};
 
 use crate::body::Body;
 use crate::cache::{
-    Failure, FillHead, Outcome, Permit, StoredHead, StoredMeta, StoredResponse, Writer,
+    Failure, Fill, FillHead, Outcome, Permit, StoredHead, StoredMeta, StoredResponse, Writer,
 };
 use crate::clock::Clock;
 use crate::edge::Shared;
@@ -42,7 +42,7 @@ use crate::request_id::RequestId;
 /// Pieces of a body that is being stored are gathered in buffers of this size.
 const PIECE: usize = 64 << 10;
 
-/// How long one viewer may hold up a response that streams to several without being stored.
+/// How long one viewer may read nothing and hold up a response that streams to several without being stored.
 const LONGEST_STALL: Duration = Duration::from_secs(30);
 
 /// Everything a request to an origin needs to know of its exchange.
@@ -431,10 +431,7 @@ async fn pump(
                     fill.push(piece);
                 }
                 if !fill.has_room() {
-                    tokio::select! {
-                        () = fill.room() => {}
-                        () = clock.sleep(LONGEST_STALL) => fill.cut_slowest(),
-                    }
+                    room(&fill, &*clock).await;
                 }
             }
         }
@@ -448,6 +445,22 @@ async fn pump(
     }
     permit.close();
     fill.end(end);
+}
+
+/// Waits until the slowest viewer has caught up, however slow, as long as it reads at all.
+async fn room(fill: &Fill, clock: &dyn Clock) {
+    loop {
+        let before = fill.slowest();
+        tokio::select! {
+            biased;
+            () = fill.room() => return,
+            () = clock.sleep(LONGEST_STALL) => {
+                if fill.slowest() == before {
+                    fill.cut_slowest();
+                }
+            }
+        }
+    }
 }
 
 /// Copies data out of the connection's read buffer into buffers of its own, without gaps.

@@ -192,6 +192,11 @@ impl Fill {
         !state.window || state.held < WINDOW
     }
 
+    /// The next piece of the viewer who is furthest behind.
+    pub(crate) fn slowest(&self) -> Option<usize> {
+        self.lock().slowest()
+    }
+
     /// In window mode: breaks the streams of the viewers who are furthest behind, so that they do not
     /// hold up the others.
     pub(crate) fn cut_slowest(&self) {

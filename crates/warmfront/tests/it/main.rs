@@ -1,4 +1,5 @@
 //! Tests of the engine as an embedding application sees it.
 
+mod passing;
 mod simulation;
 mod world;
