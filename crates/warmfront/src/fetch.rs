@@ -482,7 +482,9 @@ impl Gather {
         let mut pieces = Vec::with_capacity(1);
         while !data.is_empty() {
             if self.buffer.capacity() == 0 {
-                let left = self.left.map_or(PIECE, |left| left.min(PIECE as u64) as usize);
+                // Without a known length each buffer is as long as its piece: a small object must not
+                // keep a large buffer.
+                let left = self.left.map_or(0, |left| left.min(PIECE as u64) as usize);
                 self.buffer = BytesMut::with_capacity(left.max(data.len().min(PIECE)));
             }
             let part = data.split_to(data.len().min(self.buffer.capacity()));
@@ -492,5 +494,25 @@ impl Gather {
             pieces.push(piece);
         }
         pieces
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_piece_of_unknown_length_keeps_no_large_buffer() {
+        for (length, data) in [(None, 100), (Some(100), 100), (None, PIECE + 100)] {
+            let mut gather = Gather::new(length);
+            let pieces = gather.pieces(Bytes::from(vec![b'x'; data]));
+            drop(gather);
+            assert_eq!(pieces.iter().map(Bytes::len).sum::<usize>(), data);
+            for piece in pieces {
+                let used = piece.len();
+                let buffer = piece.try_into_mut().expect("nobody else has it");
+                assert!(buffer.capacity() < used + 64, "{} bytes for {used}", buffer.capacity());
+            }
+        }
     }
 }

@@ -20,6 +20,15 @@ const WINDOW: u64 = 1 << 20;
 /// A fill that nobody waits for any more goes on if its object is at most this large.
 const WORTH_FINISHING: u64 = 8 << 20;
 
+/// The least that a piece costs, for the structures around it: chunks of one byte must not take a
+/// hundred times the memory that is allowed.
+const LEAST_COST: u64 = 256;
+
+/// What a piece under way counts against limits of memory.
+pub(super) fn cost(piece: &Bytes) -> u64 {
+    (piece.len() as u64).max(LEAST_COST)
+}
+
 /// What became of the fill once the origin answered, or did not.
 #[derive(Debug, Clone)]
 pub(crate) enum Outcome {
@@ -59,7 +68,7 @@ struct State {
     /// Pieces that were dropped from the front, once in window mode.
     dropped: usize,
     received: u64,
-    /// Bytes in `pieces`.
+    /// What `pieces` cost.
     held: u64,
     window: bool,
     /// The filler has given up: nobody may join any more.
@@ -105,7 +114,7 @@ impl State {
         while self.dropped < slowest {
             let Some(piece) = self.pieces.pop_front() else { break };
             self.dropped += 1;
-            self.held -= piece.len() as u64;
+            self.held -= cost(&piece);
         }
     }
 
@@ -154,7 +163,7 @@ impl Fill {
     pub(crate) fn push(&self, piece: Bytes) {
         let mut state = self.lock();
         state.received += piece.len() as u64;
-        state.held += piece.len() as u64;
+        state.held += cost(&piece);
         state.pieces.push_back(piece);
         state.drop_seen_pieces();
         state.wake_viewers();

@@ -79,6 +79,7 @@ impl Storage for MemoryStorage {
             largest_object: self.largest_object,
             pieces: Vec::new(),
             length: 0,
+            taken: 0,
         }))
     }
 
@@ -137,18 +138,21 @@ struct MemoryWriter {
     filling: Arc<Budget>,
     largest_object: u64,
     pieces: Vec<Bytes>,
-    /// Sum of the pieces, and what was taken from the budget.
+    /// Sum of the pieces.
     length: u64,
+    /// What was taken from the budget.
+    taken: u64,
 }
 
 impl Writer for MemoryWriter {
     fn append(&mut self, piece: Bytes) -> Result<(), TooLarge> {
-        let bytes = piece.len() as u64;
-        if self.length + bytes > self.largest_object {
+        let cost = super::fill::cost(&piece);
+        if self.taken + cost > self.largest_object {
             return Err(TooLarge);
         }
-        self.filling.take(bytes)?;
-        self.length += bytes;
+        self.filling.take(cost)?;
+        self.taken += cost;
+        self.length += piece.len() as u64;
         self.pieces.push(piece);
         Ok(())
     }
@@ -167,7 +171,7 @@ impl Writer for MemoryWriter {
 
 impl Drop for MemoryWriter {
     fn drop(&mut self) {
-        self.filling.give_back(self.length);
+        self.filling.give_back(self.taken);
     }
 }
 
@@ -263,6 +267,16 @@ mod tests {
             .count();
         assert_eq!(taken, 4);
         drop(writers);
+        assert_eq!(storage.filling.used.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn tiny_pieces_count_what_they_cost() {
+        let storage = MemoryStorage::new(CacheOptions { memory: 16 << 20 });
+        let mut writer = storage.begin(&key("a"), None).unwrap();
+        let taken = (0..1 << 20).take_while(|_| writer.append(Bytes::from_static(b"x")).is_ok());
+        assert_eq!(taken.count(), 1 << 12, "256 bytes each, within an object's 1 MiB");
+        drop(writer);
         assert_eq!(storage.filling.used.load(Ordering::Relaxed), 0);
     }
 
