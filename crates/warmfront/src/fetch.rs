@@ -93,7 +93,14 @@ pub(crate) async fn pass(
 ) -> Result<OriginResponse, OriginError> {
     let sent = match request {
         Ok(request) => {
-            origination.connector.send(&origination.origin, origination.scheme, request).await
+            let is_conditional = is_personal(&request.head.headers);
+            let sent =
+                origination.connector.send(&origination.origin, origination.scheme, request).await;
+            sent.and_then(|response| {
+                let status = response.head.status;
+                let unasked = origination.unasked_not_modified(is_conditional, status);
+                unasked.map_or(Ok(response), Err)
+            })
         }
         Err(error) => Err(error),
     };
@@ -111,6 +118,19 @@ impl Origination {
     fn cleaned(&self, mut response: OriginResponse) -> OriginResponse {
         passed_head(&mut response.head.headers, forwards_cookies(&self.behavior), self.is_s3());
         response
+    }
+
+    /// A 304 that nobody asked for names a copy that nobody has (reliability.md §2, class 19).
+    fn unasked_not_modified(
+        &self,
+        request_is_conditional: bool,
+        status: StatusCode,
+    ) -> Option<OriginError> {
+        let unasked = status == StatusCode::NOT_MODIFIED && !request_is_conditional;
+        unasked.then(|| OriginError::InvalidResponse {
+            origin: self.origin.id.clone(),
+            reason: "it answered 304 to a request without a condition".to_owned(),
+        })
     }
 
     fn is_s3(&self) -> bool {
@@ -193,6 +213,9 @@ impl Fetch {
             };
         }
         let status = response.head.status;
+        if let Some(error) = self.origination.unasked_not_modified(is_personal(&sent), status) {
+            return self.failed(error);
+        }
         if status.is_server_error() && self.answer_with_stale(status.as_u16()) {
             return;
         }
@@ -291,7 +314,9 @@ impl Fetch {
         let failure = Failure { status: error.status(), detailed_result: error.detailed_result() };
         let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::BAD_GATEWAY);
         let nothing = HeaderMap::new();
-        if let Storable::For(lifetime) = self.origination.storable(&nothing, status, &nothing) {
+        // That the edge itself had no room is over sooner than an error of the origin.
+        let is_ours = matches!(error, OriginError::Unavailable { .. });
+        if !is_ours && let Storable::For(lifetime) = self.origination.storable(&nothing, status, &nothing) {
             let shared = &self.origination.shared;
             let now = shared.clock.monotonic();
             let memory = StoredResponse::failed(failure, lifetime, now);

@@ -60,7 +60,8 @@ pub(crate) fn from_fill(
     if !led || age > 0 {
         headers.insert(AGE, HeaderValue::from(age));
     }
-    if let Some(length) = head.length {
+    // RFC 9110 §8.6: none on a 204.
+    if let Some(length) = head.length.filter(|_| head.meta.status != StatusCode::NO_CONTENT) {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     let (result, detailed_result) =
