@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use crate::diagnostic::{Diagnostic, Problems};
 use crate::document::{Entry, Node, Value, quote};
+use crate::format::sam;
 use crate::place::Place;
 use crate::suggest::{did_you_mean, nearest};
 
@@ -22,6 +23,8 @@ pub(crate) struct Template {
     pub(crate) outputs: Vec<Entry>,
     /// Whether something else may add to what stands here.
     pub(crate) has_macro: bool,
+    /// Whether it is written for AWS SAM.
+    pub(crate) is_sam: bool,
     /// Where each name stands in `parameters` and `resources`.
     parameter_index: HashMap<String, usize>,
     resource_index: HashMap<String, usize>,
@@ -83,13 +86,21 @@ impl Template {
                 "Outputs" => template.outputs = entries(section, problems),
                 "Transform" => {
                     template.has_macro = true;
-                    let message = "macros are not expanded; the template is read as it stands";
+                    template.is_sam = sam::is_sam(&section.value);
+                    let message = match template.is_sam {
+                        true => {
+                            "AWS SAM is not expanded: its functions and APIs (AWS::Serverless::…) do not run here yet; the rest is read as it stands"
+                        }
+                        false => "macros are not expanded; the template is read as it stands",
+                    };
                     problems.add(
                         Diagnostic::warning(section.place.clone(), "Transform", message)
                             .help(EXPANDED),
                     );
                 }
                 key if SECTIONS.contains(&key) => {}
+                // Defaults for SAM's own resources.
+                "Globals" if root.get("Transform").is_some_and(sam::is_sam) => {}
                 key => problems.add(Diagnostic::error(
                     section.place.clone(),
                     key,
@@ -100,6 +111,10 @@ impl Template {
                     ),
                 )),
             }
+        }
+        if template.is_sam {
+            let implied = sam::implied(&template.resources);
+            template.resources.extend(implied);
         }
         let parameters = template.parameters.iter().enumerate();
         template.parameter_index = parameters.map(|(i, entry)| (entry.key.clone(), i)).collect();

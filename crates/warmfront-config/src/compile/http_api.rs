@@ -9,6 +9,7 @@ use warmfront_core::function::{Function, HttpApi, Route};
 use super::Compiler;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Node, quote};
+use crate::format::sam;
 use crate::report::Status;
 use crate::template::Resource;
 
@@ -205,6 +206,14 @@ impl Compiler<'_> {
         let resource = self.evaluator.template.resource(&logical_id);
         match resource.filter(|resource| resource.kind == "AWS::Lambda::Function") {
             Some(resource) => self.local_function(&resource.id),
+            None if resource.is_some_and(|resource| resource.kind == sam::FUNCTION) => {
+                let message = format!("functions of AWS SAM ({logical_id}) do not run here yet");
+                let problem = Diagnostic::error(uri.place.clone(), path, message).help(
+                    "run it with \"sam local start-api\", and say so: --origin ID=http://127.0.0.1:3000",
+                );
+                self.problems.add(problem);
+                None
+            }
             None => {
                 let message = format!("{} is no function of this template", quote(text));
                 self.error(&uri.place, path, message);

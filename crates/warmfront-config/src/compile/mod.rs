@@ -139,6 +139,11 @@ impl<'t> Compiler<'t> {
     /// CloudFront's other resources: each is listed, with what its absence means.
     fn other_resources(&self) {
         for resource in &self.evaluator.template.resources {
+            if resource.kind.starts_with("AWS::Serverless::") && !resource.is_generated {
+                let status =
+                    Status::Inert("AWS SAM is not expanded; this does not run here".to_owned());
+                self.ledger.note(&resource.place, &resource.path, status);
+            }
             let Some(kind) = resource.kind.strip_prefix("AWS::CloudFront::") else { continue };
             let reason = match kind {
                 "Distribution" | "CachePolicy" | "OriginRequestPolicy" => continue,

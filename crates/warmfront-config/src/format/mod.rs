@@ -1,5 +1,6 @@
 //! Which format a source has. What is not read yet is refused by its name.
 
+pub(crate) mod sam;
 pub(crate) mod serverless;
 
 use std::path::Path;
@@ -48,11 +49,6 @@ pub(crate) fn recognize(root: &Node, file: &Arc<str>) -> Format {
     if has("service") && (has("provider") || has("functions") || has("resources")) {
         return Format::Serverless;
     }
-    if let Some(transform) = root.get("Transform").filter(|transform| mentions_sam(transform)) {
-        let help = "give what it expands to: \"aws cloudformation get-template --template-stage Processed\"";
-        let problem = not_read_yet(transform.place.clone(), "an AWS SAM template", Some(help));
-        return Format::Refused(problem);
-    }
     if has("Resources") || has("AWSTemplateFormatVersion") {
         return Format::CloudFormation;
     }
@@ -99,10 +95,4 @@ pub(crate) fn recognize(root: &Node, file: &Arc<str>) -> Format {
 pub(crate) fn not_read_yet(place: Place, what: &str, help: Option<&str>) -> Diagnostic {
     Diagnostic::error(place, "", format!("this is {what}, which is not read yet"))
         .maybe_help(help.map(str::to_owned))
-}
-
-fn mentions_sam(transform: &Node) -> bool {
-    let is_sam =
-        |node: &Node| node.as_text().is_some_and(|text| text.starts_with("AWS::Serverless-"));
-    is_sam(transform) || transform.as_list().unwrap_or_default().iter().any(is_sam)
 }

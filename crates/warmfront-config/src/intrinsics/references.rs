@@ -2,6 +2,7 @@
 
 use super::Evaluator;
 use crate::document::{Node, Value, quote};
+use crate::format::sam;
 use crate::suggest::did_you_mean;
 use crate::template::Resource;
 
@@ -130,7 +131,13 @@ impl Evaluator<'_> {
             }
             kind if kind.starts_with("AWS::CloudFront::") => names.uuid(id),
             "AWS::S3::Bucket" => self.own_name(resource, "BucketName")?.to_ascii_lowercase(),
-            "AWS::Lambda::Function" => self.own_name(resource, "FunctionName")?,
+            "AWS::Lambda::Function" | sam::FUNCTION => self.own_name(resource, "FunctionName")?,
+            sam::VERSION => {
+                let function = id.split('.').next().unwrap_or_default();
+                let name = self.physical_id(self.template.resource(function)?)?;
+                let arn = names.arn("lambda", &names.region, &format!("function:{name}:1"));
+                return Some(names.owned(arn, function));
+            }
             "AWS::Lambda::Version" => {
                 let arn = self.versioned_arn(resource)?;
                 // A version is a function, frozen: who refers to it means the function.
@@ -144,7 +151,10 @@ impl Evaluator<'_> {
                 names.arn("lambda", &names.region, &format!("function:{function}:{name}"))
             }
             "AWS::Lambda::Url" => self.function_arn(resource)?,
-            "AWS::ApiGatewayV2::Api" | "AWS::ApiGateway::RestApi" => id.to_ascii_lowercase(),
+            "AWS::ApiGatewayV2::Api"
+            | "AWS::ApiGateway::RestApi"
+            | "AWS::Serverless::Api"
+            | "AWS::Serverless::HttpApi" => id.to_ascii_lowercase(),
             "AWS::ApiGatewayV2::Integration" | "AWS::ApiGatewayV2::Route" => {
                 id.to_ascii_lowercase()
             }
@@ -214,18 +224,22 @@ impl Evaluator<'_> {
                     ]),
                 }
             }
-            ("AWS::Lambda::Function", "Arn") => {
+            (sam::FUNCTION, "Version.FunctionArn" | "Alias.FunctionArn") => {
+                let version = self.template.resource(&format!("{id}.Version"));
+                Is(version.and_then(|version| self.physical_id(version)))
+            }
+            ("AWS::Lambda::Function" | sam::FUNCTION, "Arn") => {
                 let Some(name) = self.physical_id(resource) else { return Is(None) };
                 owned(names.arn("lambda", &names.region, &format!("function:{name}")))
             }
             ("AWS::Lambda::Version", "FunctionArn") => Is(self.physical_id(resource)),
             ("AWS::Lambda::Version", "Version") => Is(Some("1".to_owned())),
-            ("AWS::Lambda::Url", "FunctionUrl") => {
+            ("AWS::Lambda::Url" | sam::URL, "FunctionUrl") => {
                 let host = names.owned(names.function_url_domain(id), id);
                 Is(Some(format!("https://{host}/")))
             }
             ("AWS::Lambda::Url", "FunctionArn") => Is(self.function_arn(resource)),
-            ("AWS::ApiGatewayV2::Api", "ApiEndpoint") => {
+            ("AWS::ApiGatewayV2::Api" | "AWS::Serverless::HttpApi", "ApiEndpoint") => {
                 let host = names.owned(names.api_domain(id), id);
                 Is(Some(format!("https://{host}")))
             }

@@ -205,11 +205,6 @@ fn formats_that_are_not_read_yet_are_refused_by_name() {
     for (name, text, expected) in [
         ("warmfront.yml", "sites: {}\n", "warmfront.yml, which is not read yet"),
         (
-            "template.yml",
-            "Transform: AWS::Serverless-2016-10-31\nResources: {}\n",
-            "an AWS SAM template",
-        ),
-        (
             "d.json",
             "{\"ETag\": \"E\", \"DistributionConfig\": {}}",
             "a DistributionConfig of the API",
