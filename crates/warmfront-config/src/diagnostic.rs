@@ -113,9 +113,19 @@ impl Problems {
 
     /// Makes an error of every warning (`--strict`).
     pub(crate) fn make_strict(&self) {
-        for found in self.found.borrow_mut().iter_mut() {
+        self.make_strict_from(0);
+    }
+
+    /// The same for what came after the first `count`.
+    pub(crate) fn make_strict_from(&self, count: usize) {
+        for found in self.found.borrow_mut().iter_mut().skip(count) {
             found.severity = Severity::Error;
         }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.found.borrow().len()
     }
 
     /// All of them in the order of the files, each once.

@@ -194,6 +194,8 @@ impl Context<'_> {
                 self.compile(&template, stem, None, &start)
             }
             Format::Serverless => {
+                // All that a document has warnings for are doubled keys, and the framework takes none.
+                self.problems.make_strict();
                 let service = format::serverless::read(
                     &root,
                     &self.directory(),

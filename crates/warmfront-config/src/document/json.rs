@@ -77,7 +77,8 @@ impl Reader<'_> {
             let value = self.value(depth + 1)?;
             match seen.get(&key) {
                 Some(&first) => {
-                    self.problems.add(duplicate_key(&key, place, &entries[first].place));
+                    self.problems.add(duplicate_key(&key, place.clone(), &entries[first].place));
+                    entries[first] = Entry { key, place, value };
                 }
                 None => {
                     seen.insert(key.clone(), entries.len());

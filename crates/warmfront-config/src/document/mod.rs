@@ -209,7 +209,13 @@ pub(crate) fn weight(text: &str) -> usize {
     1 + text.len() / 256
 }
 
+/// CloudFormation deploys such a template and takes the last; who reads for the Serverless Framework,
+/// which refuses it, makes an error of the warning.
 fn duplicate_key(key: &str, place: Place, first: &Place) -> Diagnostic {
-    Diagnostic::error(place, key, format!("the key {} is here for the second time", quote(key)))
-        .help(format!("the first is at line {}; keep one", first.line))
+    let message = format!("the key {} is here for the second time", quote(key));
+    let help = format!(
+        "the first is at line {}; keep one (CloudFormation takes the last, the Serverless Framework none)",
+        first.line
+    );
+    Diagnostic::warning(place, key, message).help(help)
 }

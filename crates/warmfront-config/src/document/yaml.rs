@@ -182,7 +182,12 @@ impl Builder<'_> {
             Content::Map { entries, seen, key } => match key.take() {
                 Some((key, place)) => match seen.get(&key) {
                     Some(&first) if key != "<<" => {
-                        self.problems.add(duplicate_key(&key, place, &entries[first].place));
+                        self.problems.add(duplicate_key(
+                            &key,
+                            place.clone(),
+                            &entries[first].place,
+                        ));
+                        entries[first] = Entry { key, place, value: node };
                     }
                     _ => {
                         seen.insert(key.clone(), entries.len());

@@ -247,6 +247,7 @@ fn wrong_functions_are_refused_where_they_stand() {
         "cloudFront events are not read yet",
     );
     check("functions:", "function:", "Did you mean \"functions\"?");
+    check("name: aws", "name: aws\n  name: aws", "\"name\" is here for the second time");
 }
 
 #[test]

@@ -70,7 +70,12 @@ impl Variables<'_> {
         let text = self.sources.read(file).map_err(|error| error.to_string())?;
         let name: Arc<str> = shown.display().to_string().into();
         let tree = match extension {
-            "yml" | "yaml" | "json" => document::parse(&text, &name, self.problems),
+            "yml" | "yaml" | "json" => {
+                let before = self.problems.count();
+                let tree = document::parse(&text, &name, self.problems);
+                self.problems.make_strict_from(before);
+                tree
+            }
             _ => Some(Node::text(text, Place::start_of(&name))),
         };
         let tree = tree.map(Rc::new);
