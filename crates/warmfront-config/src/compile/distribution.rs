@@ -9,6 +9,7 @@ use warmfront_core::caching::CacheRules;
 use warmfront_core::distribution::{ErrorResponse, HttpVersion};
 
 use super::Compiler;
+use super::origin::NOT_SUBSTITUTED;
 use super::schema;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Entry, Node, quote};
@@ -208,7 +209,9 @@ impl Compiler<'_> {
                     "{} is not a host name such as www.example.com or *.example.com",
                     quote(text)
                 );
-                self.error(&item.place, &path, message);
+                let help = text.contains("${").then(|| NOT_SUBSTITUTED.to_owned());
+                let problem = Diagnostic::error(item.place.clone(), &*path, message);
+                self.problems.add(problem.maybe_help(help));
             }
         }
         (aliases, places)

@@ -147,6 +147,8 @@ impl Compiler<'_> {
         let Some(text) = domain.as_text() else { return };
         let advice = if text.contains("://") {
             "write the name alone, without http://; OriginProtocolPolicy says the scheme"
+        } else if text.contains("${") {
+            NOT_SUBSTITUTED
         } else if text.contains('/') {
             "write the name alone; a path belongs into OriginPath"
         } else if text.parse::<IpAddr>().is_ok() {
@@ -176,7 +178,8 @@ impl Compiler<'_> {
         let domain = node.text_at("DomainName").unwrap_or_default();
         match configs.as_slice() {
             [only] if only.key == "S3OriginConfig" => {
-                if !domain.is_empty() && !is_s3_name(domain) {
+                // What is no name at all was reported as that.
+                if is_name(domain) && !is_s3_name(domain) {
                     let problem = Diagnostic::error(
                         node.get("DomainName").map_or(&node.place, |domain| &domain.place).clone(),
                         format!("{path}.DomainName"),
@@ -331,9 +334,16 @@ impl Compiler<'_> {
     }
 }
 
+fn is_name(domain: &str) -> bool {
+    !domain.is_empty() && !domain.contains(['/', ':', '$', '{'])
+}
+
 /// Whether a host name belongs to an S3 bucket's REST endpoint.
 pub(super) fn is_s3_name(domain: &str) -> bool {
     let domain = domain.to_ascii_lowercase();
+    if !is_name(&domain) {
+        return false;
+    }
     let Some(rest) =
         domain.strip_suffix(".amazonaws.com").or_else(|| domain.strip_suffix(".amazonaws.com.cn"))
     else {
@@ -348,6 +358,8 @@ pub(super) fn is_s3_name(domain: &str) -> bool {
 fn is_forbidden(name: &str) -> bool {
     name.starts_with("x-amz-") || name.starts_with("x-edge-") || FORBIDDEN.contains(&name)
 }
+
+pub(super) const NOT_SUBSTITUTED: &str = "${NAME} is replaced inside !Sub, and ${self:…} in a serverless.yml; here it stays as it stands";
 
 const FORBIDDEN: [&str; 23] = [
     "cache-control",
@@ -391,6 +403,7 @@ mod tests {
             ("site.s3-website-us-east-1.amazonaws.com", false),
             ("api.execute-api.us-east-1.amazonaws.com", false),
             ("www.example.com", false),
+            ("${bucket}.s3.amazonaws.com", false),
         ] {
             assert_eq!(is_s3_name(name), is_bucket, "{name}");
         }

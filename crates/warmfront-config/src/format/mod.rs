@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
-use crate::document::Node;
+use crate::document::{Entry, Node};
 use crate::place::Place;
 use crate::suggest::nearest;
 
@@ -76,6 +76,17 @@ pub(crate) fn recognize(root: &Node, file: &Arc<str>) -> Format {
         nearest(&entry.key, ["Resources", "service", "AWSTemplateFormatVersion"])
             .map(|near| (entry, near))
     });
+    let is_resource = |entry: &&Entry| {
+        let kind = entry.value.get("Type").and_then(Node::as_text);
+        kind.is_some_and(|kind| kind.starts_with("AWS::"))
+    };
+    if let Some(entry) = keys.iter().find(is_resource) {
+        let message =
+            "this is a resource outside of Resources, so the file is a part of a template";
+        let problem = Diagnostic::error(entry.place.clone(), &*entry.key, message)
+            .help("give the template or the serverless.yml that includes it");
+        return Format::Refused(problem);
+    }
     let problem = match meant {
         Some((entry, near)) => Diagnostic::error(
             entry.place.clone(),

@@ -45,12 +45,6 @@ const BROKEN: &[(&str, &str, &str, &str)] = &[
     ("space-after-colon.yml", "10:13", "expect ':'", "space after its colon"),
     ("indentation.yml", "12:12", "expected '-' indicator", "indented as its neighbors"),
     ("unquoted-star.yml", "16:40", "unknown anchor", "as \"*.jpg\" does"),
-    (
-        "duplicate-key.yml",
-        "20:11",
-        "\"TargetOriginId\" is here for the second time",
-        "the first is at line 17",
-    ),
     ("misspelt-property.yml", "17:11", "Did you mean \"TargetOriginId\"?", ""),
     ("misspelt-type.yml", "3:11", "Did you mean AWS::CloudFront::Distribution?", ""),
     (
@@ -213,6 +207,11 @@ fn formats_that_are_not_read_yet_are_refused_by_name() {
             "d.json",
             "{\"Origins\": {}, \"DefaultCacheBehavior\": {}}",
             "a DistributionConfig of the API",
+        ),
+        (
+            "part.yml",
+            "Edge: {Type: 'AWS::CloudFront::Distribution', Properties: {}}\n",
+            "a part of a template",
         ),
         ("plan.json", "{\"format_version\": \"1.2\", \"planned_values\": {}}", "a Terraform plan"),
         ("d.xml", "<?xml version=\"1.0\"?><DistributionConfig/>", "DistributionConfig XML"),

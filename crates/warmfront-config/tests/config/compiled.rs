@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use warmfront_config::Options;
+use warmfront_config::{Options, Severity};
 use warmfront_core::behavior::{AllowedMethods, ViewerProtocolPolicy};
 use warmfront_core::origin::{OriginKind, OriginProtocolPolicy, Target};
 use warmfront_core::policy::{HeaderSelection, Selection, TtlBounds};
 use warmfront_core::{Behavior, Distribution, Origin};
 
-use crate::{Parts, loaded, pairs, problem, stack};
+use crate::{Parts, loaded, loaded_as, pairs, problem, stack};
 
 fn distribution(parts: Parts<'_>) -> Distribution {
     let stack = stack(loaded(parts, &Options::default()));
@@ -70,6 +70,16 @@ CustomOriginConfig:
         protocol_policy: OriginProtocolPolicy::MatchViewer,
     };
     assert_eq!(origin.kind, kind);
+}
+
+#[test]
+fn a_name_with_an_unreplaced_variable_says_what_replaces_it() {
+    let origin = "DomainName: '${Bucket}.s3.amazonaws.com'\nS3OriginConfig: {}";
+    let config = "Aliases: ['${self:custom.domain}']";
+    let loaded = loaded(Parts { origin, config, ..Parts::default() }, &Options::default());
+    let said: Vec<_> = loaded.diagnostics.iter().map(|it| it.help.as_deref()).collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said.iter().all(|help| help.is_some_and(|help| help.contains("inside !Sub"))));
 }
 
 #[test]
@@ -405,4 +415,24 @@ fn the_example_with_two_origins_sends_each_path_to_its_own() {
     let is_draft = |it: &&std::sync::Arc<Behavior>| it.path_pattern.matches("/content/drafts/a");
     assert!(edge.behaviors.iter().find(is_draft).unwrap().cache_policy.ttl.disable_caching());
     assert!(matches!(edge.origins[1].target, Target::Nodes(_)));
+}
+
+#[test]
+fn of_a_key_given_twice_the_last_counts_and_both_are_said() {
+    let behavior =
+        "CachePolicyId: CachingDisabled\nCompress: false\nCachePolicyId: CachingOptimized";
+    let loaded = loaded(Parts { behavior, ..Parts::default() }, &Options::default());
+    let said = problem(&loaded, "the key \"CachePolicyId\" is here for the second time");
+    assert_eq!((said.severity, said.line), (Severity::Warning, 16));
+    assert!(said.help.as_deref().unwrap().contains("the first is at line 14"));
+    let policy = &stack(loaded).distributions[0].behaviors[0].cache_policy;
+    assert_eq!(policy.ttl.default(), Duration::from_secs(86_400));
+
+    let json = r#"{"Resources": {"A": {"Type": "AWS::CloudFront::Distribution", "Properties":
+{"DistributionConfig": {"Enabled": false, "Origins": [{"Id": "a", "DomainName": "a.example",
+"CustomOriginConfig": {"OriginProtocolPolicy": "http-only"}}], "Enabled": true, "DefaultCacheBehavior":
+{"TargetOriginId": "a", "ViewerProtocolPolicy": "allow-all", "CachePolicyId": "CachingDisabled"}}}}}}"#;
+    let loaded = loaded_as("template.json", json, &Options::default());
+    assert_eq!(problem(&loaded, "for the second time").line, 3);
+    assert!(stack(loaded).distributions[0].enabled);
 }
