@@ -126,7 +126,7 @@ fn is_normal(raw: &str) -> bool {
             }
             _ => {}
         }
-        match rest[from..].find('/') {
+        match rest.as_bytes()[from..].iter().position(|byte| *byte == b'/') {
             Some(slash) => from += slash + 1,
             None => return true,
         }

@@ -23,6 +23,17 @@ pub(crate) struct Exchange {
 impl Exchange {
     pub(crate) fn begin(shared: &Arc<Shared>, request: &ViewerRequest) -> Self {
         let head = &request.head;
+        // One pass, the first line of each counts: cheaper than three look-ups.
+        let (mut host, mut referer, mut user_agent) = (None, None, None);
+        for (name, value) in &head.headers {
+            let told = match *name {
+                HOST => &mut host,
+                REFERER => &mut referer,
+                USER_AGENT => &mut user_agent,
+                _ => continue,
+            };
+            told.get_or_insert_with(|| value.clone());
+        }
         let record = AccessRecord {
             request_id: RequestId::random(),
             received: shared.clock.wall(),
@@ -32,9 +43,9 @@ impl Exchange {
             version: head.version,
             method: head.method.clone(),
             uri: head.uri.clone(),
-            host: head.headers.get(HOST).cloned(),
-            referer: head.headers.get(REFERER).cloned(),
-            user_agent: head.headers.get(USER_AGENT).cloned(),
+            host,
+            referer,
+            user_agent,
             distribution: None,
             status: 0,
             result: "Error",

@@ -83,7 +83,8 @@ pub(crate) fn prepare(
     })?;
     head.method = view.method.clone();
     head.headers = headers;
-    Ok(OriginRequest { head, body, viewer: viewer.address, request_id: exchange.id().to_string() })
+    let request_id = exchange.id().as_str().to_owned();
+    Ok(OriginRequest { head, body, viewer: viewer.address, request_id })
 }
 
 /// Carries `request` for one viewer; nothing is stored.
@@ -231,7 +232,7 @@ impl Fetch {
     ) -> Option<Result<OriginResponse, OriginError>> {
         let mut head = head.clone();
         head.headers = headers;
-        let request_id = self.origination.id.to_string();
+        let request_id = self.origination.id.as_str().to_owned();
         let request = OriginRequest { head, body: Body::empty(), viewer, request_id };
         let origination = &self.origination;
         let fill = &self.permit.fill;

@@ -17,14 +17,10 @@ impl RequestId {
     /// A new id.
     pub(crate) fn random() -> Self {
         let mut id = [b'='; LENGTH];
-        let mut bits = 0u64;
-        for (index, slot) in id[..LENGTH - 2].iter_mut().enumerate() {
-            // One draw of 64 bits gives ten characters of six.
-            if index % 10 == 0 {
-                bits = fastrand::u64(..);
-            }
-            *slot = ALPHABET[(bits & 63) as usize];
-            bits >>= 6;
+        let characters = &mut id[..LENGTH - 2];
+        fastrand::fill(characters);
+        for character in characters {
+            *character = ALPHABET[usize::from(*character & 63)];
         }
         Self(id)
     }

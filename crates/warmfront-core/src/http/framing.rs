@@ -253,9 +253,18 @@ const CONNECTION_SPECIFIC: [HeaderName; 4] = [
     header::UPGRADE,
 ];
 
-/// A whole pass without an early end, so that it runs over many octets at once.
 fn has_control(octets: &[u8]) -> bool {
-    octets.iter().fold(false, |bad, &byte| bad | ((byte < b' ' && byte != b'\t') | (byte == 0x7f)))
+    any(octets, |octet| ((octet < b' ') & (octet != b'\t')) | (octet == 0x7f))
+}
+
+/// Whether any octet is so. Looks at eight at a time, the last eight overlapping those before: for
+/// arrays compilers find wide instructions, and most names and values are too short for other loops.
+fn any(octets: &[u8], is_so: impl Fn(u8) -> bool) -> bool {
+    let any_of = |eight: &[u8; 8]| eight.iter().fold(false, |any, &octet| any | is_so(octet));
+    match octets.last_chunk() {
+        Some(last) => octets.as_chunks().0.iter().any(any_of) || any_of(last),
+        None => octets.iter().any(|&octet| is_so(octet)),
+    }
 }
 
 fn is_length(octets: &[u8]) -> bool {
@@ -265,7 +274,7 @@ fn is_length(octets: &[u8]) -> bool {
 /// `content_length`, `Host_` and the like: CGI maps `-` and `_` to the same variable name.
 fn is_underscore_twin(name: &HeaderName) -> bool {
     let name = name.as_str().as_bytes();
-    if !name.contains(&b'_') {
+    if !any(name, |octet| octet == b'_') {
         return false;
     }
     let is_line = |byte: &u8| matches!(byte, b'_' | b'-');

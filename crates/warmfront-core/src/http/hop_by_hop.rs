@@ -4,13 +4,17 @@
 
 use ::http::{HeaderMap, HeaderName, header};
 
+use super::fields;
+
 /// Takes off the fixed hop-by-hop fields, `Proxy` (httpoxy), and what Connection names.
 ///
 /// Host and Content-Length stay whatever Connection says (CVE-2026-26365 is what happens otherwise),
 /// and so does Trailer: it only announces names, and trailers do travel on.
 pub fn strip(headers: &mut HeaderMap) {
     if headers.contains_key(header::CONNECTION) {
+        // `keep-alive` goes anyway, and is what nearly every Connection says.
         let listed: Vec<HeaderName> = listed(headers)
+            .filter(|name| !name.eq_ignore_ascii_case(KEEP_ALIVE.as_bytes()))
             .filter_map(|name| HeaderName::from_bytes(name).ok())
             .filter(|name| !is_kept(name))
             .collect();
@@ -18,9 +22,7 @@ pub fn strip(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in FIXED {
-        headers.remove(name);
-    }
+    fields::remove_where(headers, is_fixed);
 }
 
 /// Whether `name` would be stripped from `headers`. Allocates nothing.
@@ -30,13 +32,21 @@ pub fn is_hop_by_hop(headers: &HeaderMap, name: &HeaderName) -> bool {
 
 /// Whether this field belongs to a connection whatever Connection says.
 pub(crate) fn is_fixed(name: &HeaderName) -> bool {
-    FIXED.contains(name)
+    matches!(
+        *name,
+        header::CONNECTION
+            | header::PROXY_AUTHENTICATE
+            | header::PROXY_AUTHORIZATION
+            | header::TE
+            | header::TRANSFER_ENCODING
+            | header::UPGRADE
+    ) || matches!(name.as_str(), KEEP_ALIVE | "proxy-connection" | "proxy")
 }
 
 /// Takes off `target` what the Connection of `source` names; work linear in both.
 pub(crate) fn remove_listed(source: &HeaderMap, target: &mut HeaderMap) {
     for name in listed(source).filter_map(|name| std::str::from_utf8(name).ok()) {
-        if !KEPT.iter().any(|kept| kept.as_str().eq_ignore_ascii_case(name)) {
+        if !KEPT.iter().any(|kept| kept.eq_ignore_ascii_case(name)) {
             target.remove(name);
         }
     }
@@ -58,22 +68,12 @@ fn listed(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
 }
 
 fn is_kept(name: &HeaderName) -> bool {
-    KEPT.contains(name)
+    KEPT.contains(&name.as_str())
 }
 
-const KEPT: [HeaderName; 2] = [header::HOST, header::CONTENT_LENGTH];
+const KEPT: [&str; 2] = ["host", "content-length"];
 
-const FIXED: [HeaderName; 9] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    HeaderName::from_static("proxy-connection"),
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("proxy"),
-];
+const KEEP_ALIVE: &str = "keep-alive";
 
 #[cfg(test)]
 mod tests {
@@ -88,7 +88,7 @@ mod tests {
             assert_eq!(is_hop_by_hop(&headers, name), !survives, "{name}");
         }
         let mut copy = headers.clone();
-        FIXED.iter().for_each(|name| drop(copy.remove(name)));
+        headers.keys().filter(|name| is_fixed(name)).for_each(|name| drop(copy.remove(name)));
         remove_listed(&headers, &mut copy);
         strip(&mut headers);
         assert_eq!(headers, fixture::headers(after));

@@ -21,7 +21,9 @@ pub fn is_valid(host: &str) -> bool {
             }
         }
         None => {
-            let (name, port) = host.split_once(':').unwrap_or((host, ""));
+            // By octets: names are too short for a search that has to be set up first.
+            let colon = host.bytes().position(|byte| byte == b':');
+            let (name, port) = colon.map_or((host, ""), |at| (&host[..at], &host[at + 1..]));
             let is_plain =
                 |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
             if !name.bytes().all(is_plain) {

@@ -3,6 +3,7 @@
 pub mod cookie;
 pub mod date;
 pub mod encoding;
+pub mod fields;
 pub mod framing;
 pub mod hop_by_hop;
 pub mod host;

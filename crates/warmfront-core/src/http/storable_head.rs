@@ -4,6 +4,7 @@
 
 use ::http::{HeaderMap, HeaderName, header};
 
+use super::fields;
 use crate::caching::cache_control;
 
 /// Takes off what no viewer gets to see, stored or not (CloudFront guide: response headers).
@@ -11,16 +12,11 @@ use crate::caching::cache_control;
 /// Via is written anew by the edge. Set-Cookie goes when the behavior forwards no cookies: what
 /// the origin then sets would belong to nobody. S3's own request ids stay between S3 and us.
 pub fn passed_head(headers: &mut HeaderMap, forwards_cookies: bool, s3: bool) {
-    for name in [header::VIA, header::TRAILER, header::UPGRADE] {
-        headers.remove(name);
-    }
-    if !forwards_cookies {
-        headers.remove(header::SET_COOKIE);
-    }
-    if s3 {
-        headers.remove(X_AMZ_ID_2);
-        headers.remove(X_AMZ_REQUEST_ID);
-    }
+    fields::remove_where(headers, |name| match *name {
+        header::VIA | header::TRAILER | header::UPGRADE => true,
+        header::SET_COOKIE => !forwards_cookies,
+        _ => s3 && (*name == X_AMZ_ID_2 || *name == X_AMZ_REQUEST_ID),
+    });
 }
 
 /// Takes off what is not kept with the object: all that [`passed_head`] takes, Age (which is

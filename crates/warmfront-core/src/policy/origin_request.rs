@@ -4,7 +4,7 @@
 //! Framing is the client's work: no Content-Length and no Transfer-Encoding come from here. Nor are
 //! connections upgraded: Upgrade never travels.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -67,8 +67,7 @@ pub fn origin_request(
         headers.insert(header::USER_AGENT, AMAZON_CLOUDFRONT);
     }
     rules.generate(&mut headers, edge.viewer);
-    let address = HeaderValue::try_from(edge.viewer.ip().to_canonical().to_string())
-        .expect("an IP address is ASCII");
+    let address = address(edge.viewer.ip().to_canonical());
     headers.insert(X_FORWARDED_FOR, appended(request.headers, &X_FORWARDED_FOR, &address));
     headers.insert(header::VIA, appended(request.headers, &header::VIA, edge.via));
     if let Ok(id) = HeaderValue::from_str(edge.request_id) {
@@ -217,9 +216,33 @@ impl<'a> Rules<'a> {
     }
 }
 
+/// An address as text. An IPv4 address costs most requests less when it is written by hand.
+fn address(ip: IpAddr) -> HeaderValue {
+    let text = match ip {
+        IpAddr::V4(ip) => {
+            let mut text = Vec::with_capacity("255.255.255.255".len());
+            for (index, octet) in ip.octets().into_iter().enumerate() {
+                if index > 0 {
+                    text.push(b'.');
+                }
+                if octet >= 100 {
+                    text.push(b'0' + octet / 100);
+                }
+                if octet >= 10 {
+                    text.push(b'0' + octet / 10 % 10);
+                }
+                text.push(b'0' + octet % 10);
+            }
+            text
+        }
+        IpAddr::V6(ip) => ip.to_string().into_bytes(),
+    };
+    HeaderValue::try_from(text).expect("an IP address is ASCII")
+}
+
 /// What a viewer sent under this name, and `own` behind it (observed separator: `, `).
 fn appended(viewer: &HeaderMap, name: &HeaderName, own: &HeaderValue) -> HeaderValue {
-    if hop_by_hop::is_listed(viewer, name) || !viewer.contains_key(name) {
+    if !viewer.contains_key(name) || hop_by_hop::is_listed(viewer, name) {
         return own.clone();
     }
     let mut list = Vec::new();

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body::{Body as _, Frame, SizeHint};
+use warmfront_core::http::fields;
 
 use super::link::{Fact, Link};
 use super::pool::Host;
@@ -32,10 +33,10 @@ pub(super) fn prepare(
 ) -> (Request<Outgoing>, Option<Head>) {
     let outgoing = if body.is_end_stream() { Outgoing::Empty } else { Outgoing::streamed(body) };
     // Framing follows from the body, never from what somebody said about it.
-    head.headers.remove(TRANSFER_ENCODING);
-    head.headers.remove(CONTENT_LENGTH);
-    // Nobody here waits for a 100, so nobody may ask for one.
-    head.headers.remove(EXPECT);
+    // Nor does anybody here wait for a 100, so nobody may ask for one.
+    fields::remove_where(&mut head.headers, |name| {
+        matches!(*name, TRANSFER_ENCODING | CONTENT_LENGTH | EXPECT)
+    });
     match &outgoing {
         // RFC 9110 §8.6: a method that expects content says when there is none.
         Outgoing::Empty if [Method::POST, Method::PUT, Method::PATCH].contains(&head.method) => {

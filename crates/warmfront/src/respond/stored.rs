@@ -12,7 +12,7 @@ use warmfront_core::caching::freshness;
 use warmfront_core::caching::validation::{Precondition, evaluate};
 use warmfront_core::http::range::{RangeAnswer, resolve};
 
-use super::{Answer, failed, multipart, result, result_for};
+use super::{Answer, failed, multipart, number, result, result_for};
 use crate::body::Body;
 use crate::cache::{FillBody, FillHead, StoredBody, StoredResponse, Ticket};
 use crate::exchange::Exchange;
@@ -32,7 +32,7 @@ pub(crate) fn from_stored(
     let meta = &stored.meta;
     let mut headers = meta.head.headers();
     let age = freshness::age(&meta.lifetime, stored.resident(now));
-    headers.insert(AGE, HeaderValue::from(age));
+    headers.insert(AGE, number(age));
     let (result, detailed_result) = result_for(meta.status, result);
     let reply = if is_conditional(&request.headers) {
         match evaluate(&request.headers, &request.method, meta.status, &headers) {
@@ -58,11 +58,11 @@ pub(crate) fn from_fill(
     let mut headers = stored_head.unwrap_or(&head.meta.head).headers();
     let age = freshness::age(&head.meta.lifetime, head.meta.resident(now));
     if !led || age > 0 {
-        headers.insert(AGE, HeaderValue::from(age));
+        headers.insert(AGE, number(age));
     }
     // RFC 9110 §8.6: none on a 204.
     if let Some(length) = head.length.filter(|_| head.meta.status != StatusCode::NO_CONTENT) {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        headers.insert(CONTENT_LENGTH, number(length));
     }
     let (result, detailed_result) =
         result_for(head.meta.status, if led { result::MISS } else { result::HIT });
@@ -82,9 +82,9 @@ pub(crate) fn from_fill(
 }
 
 fn is_conditional(headers: &HeaderMap) -> bool {
-    [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_MATCH, IF_UNMODIFIED_SINCE]
-        .iter()
-        .any(|name| headers.contains_key(name))
+    headers.keys().any(|name| {
+        matches!(*name, IF_NONE_MATCH | IF_MODIFIED_SINCE | IF_MATCH | IF_UNMODIFIED_SINCE)
+    })
 }
 
 /// The body as asked: all of it, one range, or several as `multipart/byteranges`.
@@ -108,7 +108,7 @@ fn content(request: &http::request::Parts, stored: &StoredResponse, headers: Hea
 fn whole(request: &http::request::Parts, stored: &StoredResponse, mut headers: HeaderMap) -> Reply {
     let bodyless = stored.meta.status == StatusCode::NO_CONTENT;
     if !bodyless {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(stored.length));
+        headers.insert(CONTENT_LENGTH, number(stored.length));
     }
     let body = if request.method == Method::HEAD {
         Body::empty()
@@ -121,7 +121,7 @@ fn whole(request: &http::request::Parts, stored: &StoredResponse, mut headers: H
 }
 
 fn part(stored: &StoredResponse, mut headers: HeaderMap, range: Range<u64>) -> Reply {
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
+    headers.insert(CONTENT_LENGTH, number(range.end - range.start));
     headers.insert(CONTENT_RANGE, multipart::content_range(&range, stored.length));
     let body = Body::stream(StoredBody::part(stored, range));
     reply(StatusCode::PARTIAL_CONTENT, headers, body)

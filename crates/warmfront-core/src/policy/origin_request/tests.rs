@@ -438,3 +438,12 @@ proptest! {
         prop_assert_eq!(made.headers.get_all(header::HOST).iter().count(), 1);
     }
 }
+
+#[test]
+fn an_address_is_written_as_everybody_writes_it() {
+    for octet in 0..=255u8 {
+        let ip = IpAddr::from([octet, 255 - octet, octet / 10, 0]);
+        assert_eq!(address(ip), ip.to_string());
+    }
+    assert_eq!(address("2001:db8::1".parse().unwrap()), "2001:db8::1");
+}
