@@ -97,8 +97,8 @@ impl Edge {
     ///
     /// Always gives a reply. Dropping the future abandons the request; an origin fetch goes on only
     /// when others wait for it or the object is worth keeping.
-    pub async fn call(&self, request: ViewerRequest) -> Reply {
-        crate::flow::serve(self, request).await
+    pub fn call(&self, request: ViewerRequest) -> impl Future<Output = Reply> + Send + '_ {
+        crate::flow::serve(self, request)
     }
 }
 

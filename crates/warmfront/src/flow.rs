@@ -26,19 +26,26 @@ use crate::fetch::{self, Fetch, Origination};
 use crate::request::{Reply, Viewer, ViewerRequest};
 use crate::respond::{self, Answer, result};
 
-pub(crate) async fn serve(edge: &Edge, request: ViewerRequest) -> Reply {
-    let mut exchange = Exchange::begin(&edge.shared, &request);
-    let answer = walk(edge, &mut exchange, request).await;
-    exchange.finish(answer)
+#[expect(clippy::manual_async_fn, reason = "a block does not move what it captures once more")]
+pub(crate) fn serve(
+    edge: &Edge,
+    mut request: ViewerRequest,
+) -> impl Future<Output = Reply> + Send + '_ {
+    async move {
+        let mut exchange = Exchange::begin(&edge.shared, &request);
+        let answer = walk(edge, &mut exchange, &mut request).await;
+        exchange.finish(answer)
+    }
 }
 
-async fn walk(edge: &Edge, exchange: &mut Exchange, request: ViewerRequest) -> Answer {
+async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest) -> Answer {
     let ViewerRequest { head, body, viewer } = request;
+    let head = &*head;
     let refuse = |refusal: Refusal, exchange: &Exchange| {
         respond::refused(&refusal, &head.method, exchange.id())
     };
 
-    let target = match check_request(&head) {
+    let target = match check_request(head) {
         Ok(target) => target,
         Err(refusal) => return refuse(refusal, exchange),
     };
@@ -69,19 +76,21 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: ViewerRequest) -> A
         Admission::Refuse(refusal) => return refuse(refusal, exchange),
     }
 
-    let route = Route {
-        edge,
-        exchange,
-        distribution: &distribution,
-        behavior,
-        viewer: &viewer,
-        head: &head,
-        view,
-    };
+    let distribution = &distribution;
+    let route = Route { edge, exchange, distribution, behavior, viewer, head, view };
     let cacheable = is_cacheable_method(behavior, &head.method)
         && !behavior.cache_policy.ttl.disable_caching()
         && body.is_end_stream();
-    if cacheable { route.from_cache().await } else { route.from_origin(body).await }
+    // The ways to an origin are boxed, so that a hit does not move the room that they need.
+    if !cacheable {
+        return Box::pin(route.from_origin(std::mem::take(body))).await;
+    }
+    let key = route.key();
+    // A hit needs no second look at the clock.
+    match route.lookup(&key, exchange.started()) {
+        Lookup::Answer(answer) => answer,
+        Lookup::Origin(stale) => Box::pin(route.from_cache_or_origin(&key, stale)).await,
+    }
 }
 
 /// A request that was let in, and where it goes.
@@ -103,45 +112,53 @@ enum Lookup {
 }
 
 impl Route<'_> {
-    /// A request whose answer may be, or become, a stored response.
-    async fn from_cache(&self) -> Answer {
+    fn key(&self) -> Vec<u8> {
         let mut key = Vec::with_capacity(256);
         write_cache_key(&mut key, self.distribution, self.behavior, &self.view);
+        key
+    }
+
+    /// A request whose answer is not stored, or `stale`, but may become a stored response.
+    async fn from_cache_or_origin(
+        &self,
+        key: &[u8],
+        mut stale: Option<Arc<StoredResponse>>,
+    ) -> Answer {
         let cache = &self.exchange.shared().cache;
-        // A hit needs no second look at the clock; after a wait, time has passed.
         let mut now = self.exchange.started();
         loop {
-            let stale = match self.lookup(&key, now) {
-                Lookup::Answer(answer) => return answer,
-                Lookup::Origin(stale) => stale,
-            };
             if self.head.method == Method::HEAD {
                 return self.head_from_origin(stale).await;
             }
             // What the viewer asks for itself alone, and what CloudFront never collapses, nobody waits for.
             let alone = forwards_cookies(self.behavior)
                 || (fetch::nothing_stored(&stale) && fetch::is_personal(&self.head.headers));
-            let join = if alone { Join::TooLate } else { cache.fills.join(&key) };
+            let join = if alone { Join::TooLate } else { cache.fills.join(key) };
             let (ticket, private) = match join {
                 Join::Wait(ticket) => match ticket.outcome().await {
                     outcome if outcome.is_over(self.exchange.shared().clock.monotonic()) => {
-                        cache.fills.retire(&key, &ticket);
+                        cache.fills.retire(key, &ticket);
+                        // Time has passed, and somebody else may have filled it.
                         now = self.exchange.shared().clock.monotonic();
+                        stale = match self.lookup(key, now) {
+                            Lookup::Answer(answer) => return answer,
+                            Lookup::Origin(stale) => stale,
+                        };
                         continue;
                     }
                     outcome if outcome.is_for_everyone() => {
                         return self.from_outcome(outcome, ticket, false);
                     }
-                    _ => self.start_fetch(Fills::alone(&key), stale),
+                    _ => self.start_fetch(Fills::alone(key), stale),
                 },
                 Join::Lead(permit, ticket) => {
                     // Between the lookup and the permit another fill may have finished.
-                    match self.lookup(&key, now) {
+                    match self.lookup(key, now) {
                         Lookup::Answer(answer) => return answer,
                         Lookup::Origin(stale) => self.start_fetch((permit, ticket), stale),
                     }
                 }
-                Join::TooLate => self.start_fetch(Fills::alone(&key), stale),
+                Join::TooLate => self.start_fetch(Fills::alone(key), stale),
             };
             return match ticket.outcome().await {
                 // The fetch ended without an answer, which only a defect in it can cause.

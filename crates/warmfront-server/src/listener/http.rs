@@ -5,21 +5,20 @@
 //! itself (bytes that are no HTTP, a head over 64 KiB or 192 fields) gets its bare 400, 414 or 431
 //! with `Connection: close`, no page and no access log line; the counter of refused connections moves.
 //!
-//! Head and body leave in one vectored write, over TCP and TLS alike: hyper asks the wire, and both can.
+//! Head and body leave in one write, over TCP and TLS alike: hyper asks the wire, and both can.
 //!
 //! A half-closed HTTP/1.1 viewer counts as gone, so that its origin request is cancelled.
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt as _;
 use http::header::{self, HeaderValue};
 use http::{Request, Response, StatusCode, Version};
 use http_body::{Frame, SizeHint};
@@ -40,6 +39,8 @@ const HEAD_BYTES: usize = 64 << 10;
 const HEAD_FIELDS: usize = 192;
 /// Read and write buffer of an HTTP/1.1 connection, at most.
 const BUFFER_BYTES: usize = 128 << 10;
+
+const KEEP_ALIVE: HeaderValue = HeaderValue::from_static("keep-alive");
 
 const STREAMS: u32 = 100;
 const STREAM_WINDOW: u32 = 64 << 10;
@@ -153,53 +154,71 @@ struct Exchange<A> {
 }
 
 impl<A: Answers> Exchange<A> {
-    async fn run(self, request: Request<Incoming>) -> Result<Response<Delivered<A>>, Infallible> {
-        let in_flight = self.pulse.request_begins();
-        let (head, incoming) = request.into_parts();
-        let version = head.version;
-        let has_body = !http_body::Body::is_end_stream(&incoming);
-        let broke_off = has_body.then(|| Arc::new(AtomicBool::new(false)));
-        let body = match &broke_off {
-            Some(broke_off) => {
-                Body::stream(Impatient::new(incoming, self.serving.body_idle, broke_off.clone()))
+    #[expect(clippy::manual_async_fn, reason = "a block does not move what it captures once more")]
+    fn run(
+        self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Delivered<A>>, Infallible>> {
+        async move {
+            let in_flight = self.pulse.request_begins();
+            let (head, incoming) = request.into_parts();
+            let version = head.version;
+            let has_body = !http_body::Body::is_end_stream(&incoming);
+            let broke_off = has_body.then(|| Arc::new(AtomicBool::new(false)));
+            let body = match &broke_off {
+                Some(broke_off) => Body::stream(Impatient::new(
+                    incoming,
+                    self.serving.body_idle,
+                    broke_off.clone(),
+                )),
+                None => Body::empty(),
+            };
+            // With a body hyper may have reasons of its own to close, and says so itself.
+            let keeps_alive =
+                version == Version::HTTP_11 && !has_body && !asks_to_close(&head.headers);
+            let request = ViewerRequest { head, body, viewer: self.viewer };
+            let answer = unless_it_panics(pin!(self.serving.answers.answer(request))).await;
+            let mut reply = answer.unwrap_or_else(|| {
+                self.serving.counters.panicked();
+                internal_error()
+            });
+            if version == Version::HTTP_2 {
+                // Connection-specific fields make an HTTP/2 message malformed (RFC 9113 §8.2.2).
+                reply.headers_mut().remove(header::CONNECTION);
+            } else {
+                // hyper writes the viewer's own version; an origin's 1.0 must not end ours early.
+                *reply.version_mut() = Version::HTTP_11;
+                if broke_off.is_some_and(|broke_off| broke_off.load(Relaxed)) {
+                    // Nobody knows where the next request would begin.
+                    reply
+                        .headers_mut()
+                        .insert(header::CONNECTION, HeaderValue::from_static("close"));
+                } else if keeps_alive
+                    && !self.pulse.is_closing()
+                    && !reply.headers().contains_key(header::CONNECTION)
+                {
+                    reply.headers_mut().insert(header::CONNECTION, KEEP_ALIVE);
+                }
             }
-            None => Body::empty(),
-        };
-        // With a body hyper may have reasons of its own to close, and says so itself.
-        let keeps_alive = version == Version::HTTP_11 && !has_body && !asks_to_close(&head.headers);
-        let request = ViewerRequest { head, body, viewer: self.viewer };
-        // A bug met by one request must not take the others of its thread along.
-        let answer = AssertUnwindSafe(self.serving.answers.answer(request)).catch_unwind().await;
-        let mut reply = answer.unwrap_or_else(|_| {
-            self.serving.counters.panicked();
-            internal_error()
-        });
-        if version == Version::HTTP_2 {
-            // Connection-specific fields make an HTTP/2 message malformed (RFC 9113 §8.2.2).
-            reply.headers_mut().remove(header::CONNECTION);
-        } else {
-            // hyper writes the viewer's own version; an origin's 1.0 must not end ours early.
-            *reply.version_mut() = Version::HTTP_11;
-            if broke_off.is_some_and(|broke_off| broke_off.load(Relaxed)) {
-                // Nobody knows where the next request would begin.
-                reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            } else if keeps_alive
-                && !self.pulse.is_closing()
-                && !reply.headers().contains_key(header::CONNECTION)
-            {
-                let keep_alive = HeaderValue::from_static("keep-alive");
-                reply.headers_mut().insert(header::CONNECTION, keep_alive);
-            }
+            let waiting = self.pulse.reply_begins();
+            Ok(reply.map(|body| Delivered {
+                body,
+                waiting,
+                serving: self.serving,
+                close_delimited: version < Version::HTTP_11,
+                _in_flight: in_flight,
+            }))
         }
-        let waiting = self.pulse.reply_begins();
-        Ok(reply.map(|body| Delivered {
-            body,
-            waiting,
-            serving: self.serving,
-            close_delimited: version < Version::HTTP_11,
-            _in_flight: in_flight,
-        }))
     }
+}
+
+/// `None` when it panics: a bug met by one request must not take the others of its thread along.
+async fn unless_it_panics<T>(mut answering: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    std::future::poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(cx)));
+        polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
+    })
+    .await
 }
 
 fn asks_to_close(headers: &http::HeaderMap) -> bool {
@@ -245,8 +264,7 @@ impl<A> http_body::Body for Delivered<A> {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         this.waiting.for_viewer(false);
-        let polled =
-            std::panic::catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.body).poll_frame(cx)));
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.body).poll_frame(cx)));
         let frame = ready!(polled.unwrap_or_else(|_| {
             this.serving.counters.panicked();
             Poll::Ready(Some(Err(BodyError::Cut("the edge failed while it sent the body".into()))))

@@ -56,68 +56,77 @@ enum Failure {
 }
 
 impl Http {
-    pub(super) async fn send(
-        &self,
-        origin: &Origin,
+    #[expect(clippy::manual_async_fn, reason = "a block does not move what it captures once more")]
+    pub(super) fn send<'a>(
+        &'a self,
+        origin: &'a Origin,
         scheme: Scheme,
         request: OriginRequest,
-    ) -> Result<OriginResponse, OriginError> {
-        let completion =
-            origin.response_completion_timeout.map(|limit| self.dialer.clock.monotonic() + limit);
-        let name = match is_https(origin, scheme) {
-            true => certificate_name(origin, &request.head.headers),
-            false => String::new(),
-        };
-        let (message, copy) = prepare(request.head, request.body);
-        if copy.is_none() {
-            // Only this one chance: let the runtime see which idle connections have just been closed
-            // (one turn), and their drivers act on it (another).
-            tokio::task::yield_now().await;
-            tokio::task::yield_now().await;
-        }
-        let mut message = Some(message);
-        let mut may_use_idle = true;
-        let turn = self.turns.next(origin);
-        let mut attempt = 0;
-        loop {
-            let more = attempt + 1 < usize::from(origin.connection_attempts.max(1));
-            let place = place(origin, scheme, turn + attempt);
-            let lease = match self.lease(origin, place, &name, completion, may_use_idle).await {
-                Ok(lease) => lease,
-                Err(OriginError::Connect { .. } | OriginError::ConnectTimeout { .. }) if more => {
-                    attempt += 1;
-                    continue;
-                }
-                Err(error) => return Err(error),
+    ) -> impl Future<Output = Result<OriginResponse, OriginError>> + Send + 'a {
+        async move {
+            let completion = origin
+                .response_completion_timeout
+                .map(|limit| self.dialer.clock.monotonic() + limit);
+            let name = match is_https(origin, scheme) {
+                true => certificate_name(origin, &request.head.headers),
+                false => String::new(),
             };
-            let reused = lease.reused;
-            let repeat = |head: &Head| head.clone().into_request(Outgoing::Empty);
-            let next = message.take().or_else(|| copy.as_ref().map(repeat));
-            let next = next.expect("a request is repeated only when its head was copied");
-            match self.exchange(origin, lease, next, completion).await {
-                Ok(response) => return Ok(response),
-                Err(Failure::NotSent(unsent)) if reused || more => {
-                    message = Some(unsent);
-                    attempt += usize::from(!reused);
-                    may_use_idle = false;
+            let (message, copy) = prepare(request.head, request.body);
+            if copy.is_none() {
+                // Only this one chance: let the runtime see which idle connections have just been closed
+                // (one turn), and their drivers act on it (another).
+                tokio::task::yield_now().await;
+                tokio::task::yield_now().await;
+            }
+            let mut message = Some(message);
+            let mut may_use_idle = true;
+            let turn = self.turns.next(origin);
+            let mut attempt = 0;
+            loop {
+                let more = attempt + 1 < usize::from(origin.connection_attempts.max(1));
+                let place = place(origin, scheme, turn + attempt);
+                let lease = match self.lease(origin, place, &name, completion, may_use_idle).await {
+                    Ok(lease) => lease,
+                    Err(OriginError::Connect { .. } | OriginError::ConnectTimeout { .. })
+                        if more =>
+                    {
+                        attempt += 1;
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
+                let reused = lease.reused;
+                let repeat = |head: &Head| head.clone().into_request(Outgoing::Empty);
+                let next = message.take().or_else(|| copy.as_ref().map(repeat));
+                let next = next.expect("a request is repeated only when its head was copied");
+                match self.exchange(origin, lease, next, completion).await {
+                    Ok(response) => return Ok(response),
+                    Err(Failure::NotSent(unsent)) if reused || more => {
+                        message = Some(unsent);
+                        attempt += usize::from(!reused);
+                        may_use_idle = false;
+                    }
+                    Err(Failure::NotSent(_)) => {
+                        return Err(OriginError::Closed {
+                            origin: origin.id.clone(),
+                            source: None,
+                        });
+                    }
+                    Err(Failure::Unanswered(_)) if reused && copy.is_some() => may_use_idle = false,
+                    Err(Failure::Unanswered(error)) => return Err(closed(origin, error)),
+                    Err(Failure::ReadTimeout)
+                        if more && copy.as_ref().is_some_and(Head::survives_read_timeouts) =>
+                    {
+                        attempt += 1;
+                    }
+                    Err(Failure::ReadTimeout) => {
+                        return Err(OriginError::ReadTimeout {
+                            origin: origin.id.clone(),
+                            seconds: origin.read_timeout.as_secs(),
+                        });
+                    }
+                    Err(Failure::Final(error)) => return Err(error),
                 }
-                Err(Failure::NotSent(_)) => {
-                    return Err(OriginError::Closed { origin: origin.id.clone(), source: None });
-                }
-                Err(Failure::Unanswered(_)) if reused && copy.is_some() => may_use_idle = false,
-                Err(Failure::Unanswered(error)) => return Err(closed(origin, error)),
-                Err(Failure::ReadTimeout)
-                    if more && copy.as_ref().is_some_and(Head::survives_read_timeouts) =>
-                {
-                    attempt += 1;
-                }
-                Err(Failure::ReadTimeout) => {
-                    return Err(OriginError::ReadTimeout {
-                        origin: origin.id.clone(),
-                        seconds: origin.read_timeout.as_secs(),
-                    });
-                }
-                Err(Failure::Final(error)) => return Err(error),
             }
         }
     }
@@ -171,32 +180,35 @@ impl Http {
         Ok(host.lease(sender, link))
     }
 
-    async fn exchange(
-        &self,
-        origin: &Origin,
+    #[expect(clippy::manual_async_fn, reason = "a block does not move what it captures once more")]
+    fn exchange<'a>(
+        &'a self,
+        origin: &'a Origin,
         mut lease: Lease,
         mut request: Request<Outgoing>,
         completion: Option<Duration>,
-    ) -> Result<OriginResponse, Failure> {
-        let link = lease.link().clone();
-        request.body_mut().travels_over(&link, lease.host(), origin.read_timeout, completion);
-        let uploading = matches!(request.body(), Outgoing::Streamed(_));
-        let deadline = self.dialer.clock.monotonic() + origin.read_timeout;
-        link.begin(sooner(Some(deadline), completion), uploading);
-        match lease.sender().try_send_request(request).await {
-            Ok(response) => {
-                let limits = BodyLimits {
-                    read_timeout: origin.read_timeout,
-                    completion,
-                    keepalive: origin.keepalive_timeout,
-                };
-                receive(response, lease, limits)
-                    .map_err(|reason| Failure::Final(invalid(origin, reason)))
+    ) -> impl Future<Output = Result<OriginResponse, Failure>> + Send + 'a {
+        async move {
+            let link = lease.link().clone();
+            request.body_mut().travels_over(&link, lease.host(), origin.read_timeout, completion);
+            let uploading = matches!(request.body(), Outgoing::Streamed(_));
+            let deadline = self.dialer.clock.monotonic() + origin.read_timeout;
+            link.begin(sooner(Some(deadline), completion), uploading);
+            match lease.sender().try_send_request(request).await {
+                Ok(response) => {
+                    let limits = BodyLimits {
+                        read_timeout: origin.read_timeout,
+                        completion,
+                        keepalive: origin.keepalive_timeout,
+                    };
+                    receive(response, lease, limits)
+                        .map_err(|reason| Failure::Final(invalid(origin, reason)))
+                }
+                Err(mut failed) => Err(match failed.take_message() {
+                    Some(unsent) => Failure::NotSent(unsent),
+                    None => self.failure(origin, &link, failed.into_error(), completion),
+                }),
             }
-            Err(mut failed) => Err(match failed.take_message() {
-                Some(unsent) => Failure::NotSent(unsent),
-                None => self.failure(origin, &link, failed.into_error(), completion),
-            }),
         }
     }
 
