@@ -107,7 +107,11 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        with_stream!(self, stream => stream.poll_write_vectored(cx, slices))
+        match slices {
+            // A head without a body: the kernel has less to do for one slice than for a list of one.
+            [only] => self.poll_write(cx, only),
+            _ => with_stream!(self, stream => stream.poll_write_vectored(cx, slices)),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
