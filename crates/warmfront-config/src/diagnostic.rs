@@ -4,6 +4,7 @@
 //! problems at once. How they look on a terminal or in a tool is `render`'s work.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::place::Place;
@@ -128,11 +129,14 @@ impl Problems {
         self.found.borrow().len()
     }
 
-    /// All of them in the order of the files, each once.
+    /// All of them in the order of the files, each once for its place.
     pub fn into_sorted(self) -> Vec<Diagnostic> {
         let mut found = self.found.into_inner();
         found.sort();
         found.dedup();
+        // A variable that fails is one mistake, in how many properties it may be used.
+        let mut said = HashSet::new();
+        found.retain(|it| said.insert((it.file.clone(), it.line, it.column, it.message.clone())));
         found
     }
 }

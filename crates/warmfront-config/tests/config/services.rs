@@ -113,7 +113,7 @@ fn what_would_have_to_be_fetched_or_run_names_the_option() {
         ("${cf(eu-west-1):other.Host}", "--opt 'cf(eu-west-1):other.Host=VALUE'"),
         ("${file(host.js):web}", "--opt 'file(host.js):web=VALUE'"),
         ("${opt:none}", "pass --opt none=VALUE"),
-        ("${env:NONE}", "\"NONE\" is not set"),
+        ("${env:NONE}", "set it, or write a fallback: ${env:NONE, 'value'}"),
         ("${param:none}", "--opt 'param:none=VALUE'"),
         ("${self:custom.stags.dev}", "there is no \"stags\". Did you mean \"stages\"?"),
         ("${self:custom.stages}", "expected text, found a map"),
@@ -135,6 +135,30 @@ fn what_would_have_to_be_fetched_or_run_names_the_option() {
         );
         assert!(loaded.has_errors(), "{variable}");
     }
+}
+
+#[test]
+fn a_file_of_all_custom_values_may_refer_to_them() {
+    let (before, rest) = SERVICE.split_once("custom:").unwrap();
+    let (_, after) = rest.split_once("functions:").unwrap();
+    let check = |web: &str, custom: &str, provider: &str, expected: &str| {
+        let before = before.replace("name: aws", &format!("name: aws\n  {provider}"));
+        let after = after.replace("WEB", web);
+        let text = format!("{before}custom: ${{file(custom.yml)}}\nfunctions:{after}");
+        let files =
+            [("serverless.yml", text.as_str()), ("custom.yml", custom), ("src/handler.js", "")];
+        let loaded = service(&files, &Options::default());
+        assert!(!loaded.has_errors(), "{web}\n{}", render_human(&loaded));
+        assert_eq!(stack(loaded).distributions[0].origins[1].domain_name, expected, "{web}");
+    };
+    let custom =
+        "base: ${self:service}\nweb: ${self:custom.base}.example\nother: ${self:custom.gone}\n";
+    check("${self:custom.web}", custom, "stage: dev", "shop.example");
+    check("${file(custom.yml):web}", custom, "stage: dev", "shop.example");
+    let region = "region: ${opt:region, 'eu-west-1'}";
+    check("web.${aws:region}.example", custom, region, "web.eu-west-1.example");
+    let stages = "all: {dev: {web: a.example}}\nnow: ${self:custom.all.${sls:stage}}\n";
+    check("${self:custom.now.web}", stages, "stage: ${self:custom.all.stage, 'dev'}", "a.example");
 }
 
 #[test]

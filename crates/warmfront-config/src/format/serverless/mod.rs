@@ -126,7 +126,8 @@ fn service_name(root: &Node, variables: &Variables<'_>, problems: &Problems) -> 
             None
         }
         None => {
-            if service.value != Value::Unknown {
+            let is_reported = |node: &Node| node.value == Value::Unknown;
+            if !is_reported(&service) && !service.get("name").is_some_and(is_reported) {
                 let message = format!("a service has a name, found {}", service.describe());
                 problems.add(Diagnostic::error(entry.place.clone(), "service", message));
             }

@@ -18,9 +18,6 @@ impl Variables<'_> {
         path: &str,
     ) -> Outcome {
         let text = |text: String| Outcome::Found(Node::text(text, at.place.clone()));
-        let missing = |message: String| {
-            Outcome::Missing(Problem { message, help: None, is_elsewhere: false })
-        };
         match kind {
             "self" => self.in_tree(self.root, address, source, at, path),
             "opt" if address == "stage" && self.options.stage.is_some() => text(self.stage()),
@@ -34,7 +31,11 @@ impl Variables<'_> {
             },
             "env" => match self.options.env.get(address) {
                 Some(value) => text(value.clone()),
-                None => missing(format!("the environment variable {} is not set", quote(address))),
+                None => Outcome::Missing(Problem {
+                    message: format!("the environment variable {} is not set", quote(address)),
+                    help: Some(format!("set it, or write a fallback: ${{{source}, 'value'}}")),
+                    is_elsewhere: false,
+                }),
             },
             "sls" if address == "stage" => self.stage_variable(at, path),
             "sls" if address == "instanceId" => text("local".to_owned()),
@@ -42,15 +43,7 @@ impl Variables<'_> {
                 self.pseudo_parameter("AWS::AccountId")
                     .unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned()),
             ),
-            "aws" if address == "region" => text(
-                self.pseudo_parameter("AWS::Region")
-                    .or_else(|| self.option("region"))
-                    .or_else(|| {
-                        self.root.get("provider")?.get("region")?.as_text().map(str::to_owned)
-                    })
-                    .filter(|region| !region.contains("${"))
-                    .unwrap_or_else(|| DEFAULT_REGION.to_owned()),
-            ),
+            "aws" if address == "region" => self.region_variable(at, path),
             "param" => self.parameter(address, at, path),
             "file" => self.file(argument.unwrap_or_default(), address, source, at, path),
             "strToBool" => match argument.unwrap_or_default() {
@@ -95,6 +88,19 @@ impl Variables<'_> {
         })
     }
 
+    fn region_variable(&self, at: &Node, path: &str) -> Outcome {
+        self.visit("aws:region", at, path, || {
+            let given = self.pseudo_parameter("AWS::Region").or_else(|| self.option("region"));
+            let written = || {
+                let provider = self.resolve_top(self.root.get("provider")?, "provider");
+                let region = self.resolve(provider.get("region")?, "provider.region");
+                region.as_text().map(str::to_owned)
+            };
+            let region = given.or_else(written).unwrap_or_else(|| DEFAULT_REGION.to_owned());
+            Outcome::Found(Node::text(region, at.place.clone()))
+        })
+    }
+
     /// `params.<stage>.x`, then `params.default.x`.
     fn parameter(&self, name: &str, at: &Node, path: &str) -> Outcome {
         self.visit(&format!("param:{name}"), at, path, || {
@@ -131,7 +137,7 @@ impl Variables<'_> {
             let mut current = Cow::Borrowed(tree);
             for step in address.split('.').filter(|step| !step.is_empty()) {
                 if current.as_text().is_some_and(|text| text.contains("${")) {
-                    current = Cow::Owned(self.resolve(&current, path));
+                    current = Cow::Owned(self.resolve_top(&current, path));
                 }
                 let next = match current {
                     Cow::Borrowed(node) => child(node, step).map(Cow::Borrowed),
@@ -180,15 +186,19 @@ impl Variables<'_> {
         path: &str,
         resolve: impl FnOnce() -> Outcome,
     ) -> Outcome {
-        if self.visiting.borrow().iter().any(|visited| visited == address) {
-            let mut circle = self.visiting.borrow().clone();
-            circle.push(address.to_owned());
+        let visit = (address.to_owned(), self.is_top_only.get());
+        if self.visiting.borrow().contains(&visit) {
+            let visiting = self.visiting.borrow();
+            let names = visiting.iter().map(|(visited, _)| visited.as_str());
+            let circle = names.skip_while(|visited| *visited != address).chain([address]);
+            let mut circle: Vec<&str> = circle.collect();
+            circle.dedup();
             let message =
                 format!("these variables refer to each other in a circle: {}", circle.join(" → "));
             self.fail(at, path, message, None);
             return Outcome::Failed;
         }
-        self.visiting.borrow_mut().push(address.to_owned());
+        self.visiting.borrow_mut().push(visit);
         let outcome = resolve();
         self.visiting.borrow_mut().pop();
         outcome

@@ -34,13 +34,15 @@ pub(super) struct Variables<'a> {
     options: &'a Options,
     sources: &'a Sources,
     problems: &'a Problems,
-    /// Addresses that are being resolved, to find circles.
-    visiting: RefCell<Vec<String>>,
+    /// Addresses that are being resolved, wholly or at the top alone, to find circles.
+    visiting: RefCell<Vec<(String, bool)>>,
     files: RefCell<HashMap<PathBuf, Option<Rc<Node>>>>,
     substitutions: Cell<usize>,
     nodes: Cell<usize>,
     depth: Cell<usize>,
     is_quiet: Cell<bool>,
+    /// Maps and lists that variables lead to stay as written, and are resolved where they are used.
+    is_top_only: Cell<bool>,
     is_exhausted: Cell<bool>,
     stage: RefCell<Option<String>>,
 }
@@ -81,6 +83,7 @@ impl<'a> Variables<'a> {
             nodes: Cell::new(0),
             depth: Cell::new(0),
             is_quiet: Cell::new(false),
+            is_top_only: Cell::new(false),
             is_exhausted: Cell::new(false),
             stage: RefCell::default(),
         }
@@ -100,6 +103,7 @@ impl<'a> Variables<'a> {
                 // A tag such as !Sub stays where it was written.
                 return Node { tag: node.tag.clone().or(resolved.tag), ..resolved };
             }
+            Value::List(_) | Value::Map(_) if self.is_top_only.get() => node.value.clone(),
             Value::List(items) => {
                 let items = items.iter().enumerate();
                 Value::List(
@@ -119,12 +123,13 @@ impl<'a> Variables<'a> {
         Node { place: node.place.clone(), tag: node.tag.clone(), value }
     }
 
-    /// `node` resolved only if it is itself a variable; what is inside stays as written.
+    /// `node` resolved only if it is itself a variable; what is inside stays as written. So may a file
+    /// that holds all of `custom` refer to `${self:custom.x}`, as in the framework.
     pub(super) fn resolve_top(&self, node: &Node, path: &str) -> Node {
-        match &node.value {
-            Value::Text { text, .. } if text.contains("${") => self.resolve(node, path),
-            _ => node.clone(),
-        }
+        let before = self.is_top_only.replace(true);
+        let resolved = self.resolve(node, path);
+        self.is_top_only.set(before);
+        resolved
     }
 
     /// Resolves what nobody may ever need: failures stay silent.
