@@ -81,7 +81,14 @@ impl Evaluator<'_> {
             Attribute::OnlyAws => {
                 let message =
                     format!("only AWS knows {logical_id}.{attribute} ({})", resource.kind);
-                let help = format!("pass --attribute {logical_id}.{attribute}=VALUE");
+                let help = format!(
+                    "pass --attribute {logical_id}.{attribute}=VALUE{}",
+                    if path.contains("Origins[") && path.contains(".DomainName") {
+                        format!(", or where it is: --origin {logical_id}=http://localhost:PORT")
+                    } else {
+                        String::new()
+                    }
+                );
                 self.only_aws(at, path, message, &help)
             }
             Attribute::Wrong(known) => {
@@ -246,14 +253,13 @@ impl Evaluator<'_> {
             ("AWS::ApiGatewayV2::Api", "ApiId") => Is(self.physical_id(resource)),
             ("AWS::ApiGatewayV2::Api", _) => Wrong(&["ApiEndpoint", "ApiId"]),
             ("AWS::ApiGateway::RestApi", "RestApiId") => Is(self.physical_id(resource)),
-            (_, "DNSName") if self.has_target(id) => {
-                let host =
-                    format!("{}.{}.elb.amazonaws.com", id.to_ascii_lowercase(), names.region);
-                owned(host)
-            }
             (kind, "Arn") => {
                 let service = kind.split("::").nth(1).unwrap_or("custom").to_ascii_lowercase();
                 owned(names.arn(&service, &names.region, &names.generated(id)))
+            }
+            // Where it is was said, so any name serves.
+            _ if self.has_target(id) => {
+                owned(format!("{}.{}.amazonaws.com", id.to_ascii_lowercase(), names.region))
             }
             _ => OnlyAws,
         }

@@ -67,7 +67,7 @@ const BROKEN: &[(&str, &str, &str, &str)] = &[
         "only-aws-knows.yml",
         "9:25",
         "only AWS knows Balancer.DNSName",
-        "--attribute Balancer.DNSName=VALUE",
+        "--attribute Balancer.DNSName=VALUE, or where it is: --origin Balancer=http",
     ),
     ("import-value.yml", "9:25", "shared-api", "--attribute 'ImportValue.shared-api=VALUE'"),
     (

@@ -436,3 +436,26 @@ fn of_a_key_given_twice_the_last_counts_and_both_are_said() {
     assert_eq!(problem(&loaded, "for the second time").line, 3);
     assert!(stack(loaded).distributions[0].enabled);
 }
+
+#[test]
+fn an_origin_that_only_aws_could_name_needs_no_name_where_its_place_is_said() {
+    let more = "  Box: {Type: 'AWS::EC2::Instance'}\n  Balancer: {Type: 'AWS::ElasticLoadBalancingV2::LoadBalancer'}\n";
+    for (name, owner) in [
+        ("!GetAtt Box.PublicDnsName", "Box"),
+        ("!GetAtt Balancer.DNSName", "Balancer"),
+        ("!Join ['', [!GetAtt Box.PublicDnsName]]", "Box"),
+    ] {
+        let origin =
+            format!("DomainName: {name}\nCustomOriginConfig: {{OriginProtocolPolicy: http-only}}");
+        let parts = Parts { origin: &origin, more, ..Parts::default() };
+        problem(&loaded(parts, &Options::default()), &format!("--origin {owner}=http"));
+        let options =
+            Options { origins: pairs(&[(owner, "http://localhost:81")]), ..Options::default() };
+        let stack = stack(loaded(parts, &options));
+        let target = &stack.distributions[0].origins[0].target;
+        assert!(
+            matches!(target, Target::Nodes(nodes) if nodes[0].port == 81),
+            "{name}: {target:?}"
+        );
+    }
+}

@@ -22,7 +22,9 @@ impl Variables<'_> {
         if matches!(extension, "js" | "cjs" | "mjs" | "ts") {
             return Outcome::Missing(Problem {
                 message: format!("{} is a program, and nothing in a source is run", quote(name)),
-                help: Some(format!("pass the value: --opt '{source}=VALUE'")),
+                help: Some(format!(
+                    "pass the value: --opt '{source}=VALUE'; a map or list goes into a .yml file, for ${{file(…)}}"
+                )),
                 is_elsewhere: true,
             });
         }
