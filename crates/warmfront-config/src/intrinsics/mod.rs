@@ -117,7 +117,16 @@ impl<'t> Evaluator<'t> {
                     .collect(),
             ),
             Value::Map(entries) => match function_call(entries) {
-                Some((name, argument)) => return self.call(name, argument, node, path),
+                Some((name, argument)) => {
+                    let made = self.call(name, argument, node, path);
+                    return match &made.value {
+                        // CloudFormation resolves what functions put together, too.
+                        Value::Text { text, .. } if text.contains("{{resolve:") => {
+                            self.dynamic_reference(&made, text, path)
+                        }
+                        _ => made,
+                    };
+                }
                 None => Value::Map(
                     entries
                         .iter()

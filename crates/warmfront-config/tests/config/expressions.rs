@@ -76,6 +76,8 @@ fn functions_give_what_cloudformation_gives() {
         ("!GetAtt Api.Name", "given"),
         ("!ImportValue shared", "imported"),
         ("'{{resolve:ssm:/x:1}}.example'", "ssm.example"),
+        ("!Sub '{{resolve:ssm:/x:1}}.${Host}'", "ssm.app"),
+        ("!Join ['', ['{{resolve:ssm:/', 'x:1}}.example']]", "ssm.example"),
         ("!Base64 'ab'", "ywi="),
     ] {
         if expression.contains("Base64") {

@@ -148,6 +148,7 @@ fn what_only_aws_knows_is_no_error_where_it_has_no_effect() {
     for (config, behavior, property) in [
         ("WebACLId: !ImportValue acl", "", "WebACLId"),
         ("Logging: {Bucket: !GetAtt Logs.Outputs.Name}", "", "Logging"),
+        ("Logging: {Bucket: !Sub '{{resolve:ssm:/logs}}.s3.amazonaws.com'}", "", "Logging"),
         (
             "ViewerCertificate: {AcmCertificateArn: !Ref Certificate, SslSupportMethod: sni-only}",
             "",
