@@ -8,6 +8,7 @@ mod compiled;
 mod expressions;
 mod honesty;
 mod never_panics;
+mod sam;
 mod services;
 
 use std::fs;
