@@ -68,7 +68,10 @@ impl Compiler<'_> {
         owner.unwrap_or_else(|| {
             let last = |arn: &str| arn.rsplit([':', '/']).next().unwrap_or_default().to_owned();
             let name = last(arn);
-            if name.bytes().all(|b| b.is_ascii_digit()) { last(without_version) } else { name }
+            let is_version = name.bytes().all(|b| b.is_ascii_digit());
+            let name = if is_version { last(without_version) } else { name };
+            // `!Sub "arn:…:function:${Hello}"`: the ARN was put together by hand.
+            names.owner(&name).unwrap_or(name)
         })
     }
 }

@@ -365,6 +365,20 @@ fn a_plain_template_runs_its_functions_too() {
 }
 
 #[test]
+fn an_arn_put_together_by_hand_finds_its_function() {
+    for uri in [
+        "!Sub 'arn:aws:lambda:us-east-1:1:function:${Hello}'",
+        "!Sub 'arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:1:function:${Hello}/invocations'",
+        "!Sub 'arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${Hello.Arn}/invocations'",
+    ] {
+        let more = API.replace("CODE", "{ZipFile: ''}").replace("!GetAtt Hello.Arn", uri);
+        let parts = Parts { origin: API_ORIGIN, more: &more, ..Parts::default() };
+        let stack = stack(loaded(parts, &Options::default()));
+        assert_eq!(stack.functions[0].logical_id, "Hello", "{uri}");
+    }
+}
+
+#[test]
 fn what_a_local_api_does_not_act_on_is_listed() {
     let more = API
         .replace("CODE", "{ZipFile: ''}")
