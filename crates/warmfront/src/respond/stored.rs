@@ -60,8 +60,9 @@ pub(crate) fn from_fill(
     if !led || age > 0 {
         headers.insert(AGE, number(age));
     }
-    // RFC 9110 §8.6: none on a 204.
-    if let Some(length) = head.length.filter(|_| head.meta.status != StatusCode::NO_CONTENT) {
+    // RFC 9110 §8.6: a 204 has neither body nor length.
+    let has_body = head.meta.status != StatusCode::NO_CONTENT;
+    if let Some(length) = head.length.filter(|_| has_body) {
         headers.insert(CONTENT_LENGTH, number(length));
     }
     let (result, detailed_result) =
@@ -70,7 +71,7 @@ pub(crate) fn from_fill(
         Precondition::NotModified if !led => not_modified(headers),
         Precondition::Failed if !led => precondition_failed(headers),
         _ => {
-            let body = if request.method == Method::HEAD {
+            let body = if request.method == Method::HEAD || !has_body {
                 Body::empty()
             } else {
                 Body::stream(FillBody::new(ticket, head.length))
