@@ -71,8 +71,8 @@ impl Drop for Body {
     /// Whoever writes a body drops it once it has said its end or its length is used up, without asking
     /// once more: that is a whole body, too.
     fn drop(&mut self) {
-        let is_over =
-            http_body::Body::is_end_stream(self) || http_body::Body::size_hint(self).exact() == Some(0);
+        let is_over = http_body::Body::is_end_stream(self)
+            || http_body::Body::size_hint(self).exact() == Some(0);
         if let Some(delivery) = &mut self.delivery
             && delivery.failure.is_none()
         {

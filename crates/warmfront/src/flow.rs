@@ -22,7 +22,8 @@ use crate::body::Body;
 use crate::cache::{Fills, Join, Outcome, StoredResponse};
 use crate::edge::Edge;
 use crate::exchange::Exchange;
-use crate::fetch::{self, Fetch, Origination};
+use crate::fetch::{Fetch, nothing_stored};
+use crate::origination::{self, Origination, Prepared};
 use crate::request::{Reply, Viewer, ViewerRequest};
 use crate::respond::{self, Answer, result};
 
@@ -83,13 +84,13 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest)
         && body.is_end_stream();
     // The ways to an origin are boxed, so that a hit does not move the room that they need.
     if !cacheable {
-        return Box::pin(route.from_origin(std::mem::take(body))).await;
+        return Box::pin(route.answer_from_origin(std::mem::take(body))).await;
     }
     let key = route.key();
     // A hit needs no second look at the clock.
     match route.lookup(&key, exchange.started()) {
         Lookup::Answer(answer) => answer,
-        Lookup::Origin(stale) => Box::pin(route.from_cache_or_origin(&key, stale)).await,
+        Lookup::Origin(stale) => Box::pin(route.answer_by_fetch(&key, stale)).await,
     }
 }
 
@@ -119,11 +120,7 @@ impl Route<'_> {
     }
 
     /// A request whose answer is not stored, or `stale`, but may become a stored response.
-    async fn from_cache_or_origin(
-        &self,
-        key: &[u8],
-        mut stale: Option<Arc<StoredResponse>>,
-    ) -> Answer {
+    async fn answer_by_fetch(&self, key: &[u8], mut stale: Option<Arc<StoredResponse>>) -> Answer {
         let cache = &self.exchange.shared().cache;
         let mut now = self.exchange.started();
         loop {
@@ -132,7 +129,7 @@ impl Route<'_> {
             }
             // What the viewer asks for itself alone, and what CloudFront never collapses, nobody waits for.
             let alone = forwards_cookies(self.behavior)
-                || (fetch::nothing_stored(&stale) && fetch::is_personal(&self.head.headers));
+                || (nothing_stored(&stale) && origination::is_personal(&self.head.headers));
             let join = if alone { Join::TooLate } else { cache.fills.join(key) };
             let (ticket, private) = match join {
                 Join::Wait(ticket) => match ticket.outcome().await {
@@ -147,7 +144,7 @@ impl Route<'_> {
                         continue;
                     }
                     outcome if outcome.is_for_everyone() => {
-                        return self.from_outcome(outcome, ticket, false);
+                        return self.answer_outcome(outcome, ticket, false);
                     }
                     _ => self.start_fetch(Fills::alone(key), stale),
                 },
@@ -167,7 +164,7 @@ impl Route<'_> {
                     Ok(response) => respond::relayed(self.behavior, response),
                     Err(_) => self.failed(500, "Error"),
                 },
-                outcome => self.from_outcome(outcome, ticket, true),
+                outcome => self.answer_outcome(outcome, ticket, true),
             };
         }
     }
@@ -189,7 +186,7 @@ impl Route<'_> {
         }
     }
 
-    fn from_outcome(&self, outcome: Outcome, ticket: crate::cache::Ticket, led: bool) -> Answer {
+    fn answer_outcome(&self, outcome: Outcome, ticket: crate::cache::Ticket, led: bool) -> Answer {
         let now = self.exchange.shared().clock.monotonic();
         match outcome {
             Outcome::Streaming(head) => respond::from_fill(self.head, &head, ticket, led, now),
@@ -209,7 +206,7 @@ impl Route<'_> {
     /// A HEAD that the cache cannot answer: forwarded as HEAD, and nothing is stored.
     async fn head_from_origin(&self, stale: Option<Arc<StoredResponse>>) -> Answer {
         let origination = self.origination();
-        let sent = fetch::pass(&origination, self.origin_request(Body::empty())).await;
+        let sent = origination::pass(&origination, self.origin_request(Body::empty())).await;
         let failing = match &sent {
             Ok(response) => response.head.status.is_server_error(),
             Err(_) => true,
@@ -231,8 +228,8 @@ impl Route<'_> {
     }
 
     /// A request that is never answered from the cache.
-    async fn from_origin(&self, body: Body) -> Answer {
-        match fetch::pass(&self.origination(), self.origin_request(body)).await {
+    async fn answer_from_origin(&self, body: Body) -> Answer {
+        match origination::pass(&self.origination(), self.origin_request(body)).await {
             Ok(response) => respond::relayed(self.behavior, response),
             Err(error) => self.failed(error.status(), error.detailed_result()),
         }
@@ -264,8 +261,8 @@ impl Route<'_> {
         }
     }
 
-    fn origin_request(&self, body: Body) -> fetch::Prepared {
-        fetch::prepare(
+    fn origin_request(&self, body: Body) -> Prepared {
+        origination::prepare(
             self.exchange,
             self.distribution,
             self.behavior,

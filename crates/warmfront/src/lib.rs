@@ -11,11 +11,12 @@ pub mod edge;
 mod exchange;
 mod fetch;
 mod flow;
-mod identity;
 #[cfg(feature = "lambda")]
 pub mod function;
+mod identity;
 pub mod observe;
 pub mod origin;
+mod origination;
 pub mod request;
 mod request_id;
 mod respond;

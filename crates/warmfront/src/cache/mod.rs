@@ -7,6 +7,7 @@ mod collapse;
 mod fill;
 mod key;
 mod memory;
+mod pump;
 mod reader;
 mod storage;
 mod stored;
@@ -17,6 +18,7 @@ pub(crate) use collapse::{Fills, Join, Permit};
 pub(crate) use fill::{Fill, FillHead, Outcome, Ticket};
 pub use key::CacheKey;
 pub use memory::MemoryStorage;
+pub(crate) use pump::pump;
 pub(crate) use reader::{FillBody, StoredBody};
 pub use storage::{Storage, TooLarge, Usage, Writer};
 #[cfg(test)]
