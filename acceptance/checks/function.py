@@ -130,12 +130,13 @@ def without_node(context):
 
 
 def reload(context):
-    """SIGHUP reads the source again without a dropped request; a broken source leaves the old one serving."""
+    """SIGHUP reads source and code again without a dropped request; a broken source leaves the old one serving."""
     home = context.directory("reload")
     (home / "index.js").write_text("exports.fine = async () => ({ statusCode: 200, body: 'fine' });")
     (home / "serverless.yml").write_text(
         serverless("reload", [("fine", "index.fine", "GET", "/fine", 1)], "/cached/*"))
     with context.program(home / "serverless.yml") as program:
+        expect(curl(program, program.https + "/fine").body == b"fine", "the function does not answer")
         expect(curl(program, program.https + "/new").status == 404, "/new answers before it exists")
         rows = [("fine", "index.fine", "GET", "/new", 1)]
         (home / "serverless.yml").write_text(serverless("reload", rows, "/cached/*"))
@@ -143,14 +144,19 @@ def reload(context):
         end = time.monotonic() + 10
         while curl(program, program.https + "/new").status != 200:
             expect(time.monotonic() < end, f"10 s after SIGHUP /new is not served:\n{program.said()}")
+        (home / "index.js").write_text("exports.fine = async () => ({ statusCode: 200, body: 'changed' });")
+        program.signal(signal.SIGHUP)
+        while (answer := curl(program, program.https + "/new")).body != b"changed":
+            expect(answer.status == 200, f"a reload dropped a request: {answer}")
+            expect(time.monotonic() < end + 10, f"the function's old code still runs:\n{program.said()}")
         (home / "serverless.yml").write_text("service: reload\nresources: [broken\n")
         lines = program.said().count("serverless.yml:")
         program.signal(signal.SIGHUP)
         while program.said().count("serverless.yml:") == lines:
-            expect(time.monotonic() < end + 10, f"nothing said about the broken source:\n{program.said()}")
+            expect(time.monotonic() < end + 20, f"nothing said about the broken source:\n{program.said()}")
             time.sleep(0.05)
         expect(curl(program, program.https + "/new").status == 200, "a broken source took the old one down")
-    return "new route after SIGHUP, broken source refused with its place"
+    return "new route and new code after SIGHUP, broken source refused with its place"
 
 
 CHECKS = [("example", example), ("changed", changed), ("failing functions", failing),

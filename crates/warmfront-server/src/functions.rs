@@ -1,7 +1,7 @@
 //! The source's own Lambda functions, as the engine's local HTTP APIs.
 //!
-//! Holds the host that runs them for as long as the program serves, and follows reloads: an unchanged
-//! function keeps its workers, a changed one gets new ones, a removed one is let go.
+//! Holds the host that runs them for as long as the program serves, and follows reloads: every function
+//! gets new workers, because its code may have changed where the source did not; a removed one is let go.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use warmfront::function::{FunctionLog, HostOptions, LambdaHost, NodeRuntime, cal
 use warmfront::origin::{BoxFuture, LocalApis, OriginRequest, OriginResponse};
 use warmfront::{Clock, OriginError};
 use warmfront_core::Stack;
-use warmfront_core::function::{HttpApi, Runtime};
+use warmfront_core::function::{Function, HttpApi, Runtime};
 
 /// Takes what functions print.
 pub(crate) type FunctionLogs = Arc<dyn Fn(FunctionLog) + Send + Sync>;
@@ -65,16 +65,16 @@ impl LocalFunctions {
     /// Runs the functions of `stack` from now on. Invocations under way finish on the old code.
     pub(crate) fn swap(&self, stack: Arc<Stack>) {
         let old = self.shared.serving.swap(stack.clone());
-        self.prewarm(&stack);
         if let Some(Ok(host)) = &*self.shared.lock() {
-            let kept: Vec<&str> =
-                stack.functions.iter().map(|function| function.logical_id.as_str()).collect();
-            for function in
-                old.functions.iter().filter(|old| !kept.contains(&old.logical_id.as_str()))
-            {
+            // A function that was rewritten gets its new pool from `prewarm`; the old one ends by itself.
+            let rewritten = |old: &Function| {
+                stack.functions.iter().any(|new| new.logical_id == old.logical_id && **new != *old)
+            };
+            for function in old.functions.iter().filter(|old| !rewritten(old)) {
                 host.retire(function);
             }
         }
+        self.prewarm(&stack);
     }
 
     /// Ends all workers at once, and waits until they are gone.
