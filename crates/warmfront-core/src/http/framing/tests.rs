@@ -1,3 +1,4 @@
+use proptest::prelude::any;
 use proptest::prelude::*;
 
 use super::*;
