@@ -26,12 +26,18 @@ pub enum LoadError {
         path: PathBuf,
     },
     /// Not text.
-    #[error("{} is not UTF-8: byte {offset}{}", path.display(), hint)]
+    #[error("{}:{line}:{column} is not UTF-8: byte {offset} is {byte:#04x}{hint}", path.display())]
     NotUtf8 {
         /// The file.
         path: PathBuf,
-        /// The first byte that is no part of a character, counted from 0.
+        /// Where the first byte stands that is no part of a character; counted from 1.
+        line: usize,
+        /// Counted from 1, in characters.
+        column: usize,
+        /// The same place in bytes, counted from 0.
         offset: usize,
+        /// That byte.
+        byte: u8,
         /// What the file seems to be, if it shows.
         hint: &'static str,
     },
@@ -69,19 +75,29 @@ impl Sources {
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(LoadError::TooLarge { path: path.to_owned() });
         }
-        String::from_utf8(bytes).map_err(|error| LoadError::NotUtf8 {
-            path: path.to_owned(),
-            offset: error.utf8_error().valid_up_to(),
-            hint: match error.as_bytes() {
-                [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => " (it looks like UTF-16: save it as UTF-8)",
-                [0x1f, 0x8b, ..] => " (it looks like gzip: unpack it first)",
-                [b'P', b'K', ..] => " (it looks like a zip archive: unpack it first)",
-                _ => "",
-            },
-        })
+        String::from_utf8(bytes)
+            .map_err(|error| not_utf8(path, error.as_bytes(), error.utf8_error().valid_up_to()))
     }
 
     pub(crate) fn into_files(self) -> Vec<PathBuf> {
         self.read.into_inner()
+    }
+}
+
+/// `bytes` are text up to `offset`, and the byte there is none.
+fn not_utf8(path: &Path, bytes: &[u8], offset: usize) -> LoadError {
+    let before = String::from_utf8_lossy(&bytes[..offset]);
+    LoadError::NotUtf8 {
+        path: path.to_owned(),
+        line: 1 + before.matches('\n').count(),
+        column: 1 + before.rsplit('\n').next().unwrap_or_default().chars().count(),
+        offset,
+        byte: bytes[offset],
+        hint: match bytes {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => " (it looks like UTF-16: save it as UTF-8)",
+            [0x1f, 0x8b, ..] => " (it looks like gzip: unpack it first)",
+            [b'P', b'K', ..] => " (it looks like a zip archive: unpack it first)",
+            _ => "",
+        },
     }
 }

@@ -187,7 +187,14 @@ fn a_file_that_cannot_be_read_says_why() {
     check(&huge, "more than 10 MiB");
     assert!(start.elapsed() < Duration::from_secs(1));
     check(&directory.path().join("missing.yml"), "cannot be read");
-    check(&file("binary.yml", b"Resources:\n  \xff\xfe"), "is not UTF-8: byte 13");
+    let binary = file("binary.yml", b"Resources:\n  \xff\xfe");
+    check(&binary, "binary.yml:2:3 is not UTF-8: byte 13 is 0xff");
+    // A character of two bytes is one column; a file may end within a character.
+    check(
+        &file("latin.yml", b"A: b\n# \xc3\xa9\xe9\n"),
+        "latin.yml:2:4 is not UTF-8: byte 9 is 0xe9",
+    );
+    check(&file("cut.yml", b"A: \xc3"), "cut.yml:1:4 is not UTF-8: byte 3 is 0xc3");
     check(&file("utf16.yml", b"\xff\xfeR\0"), "looks like UTF-16");
     check(&file("packed.yml", b"\x1f\x8b\x08\0"), "looks like gzip");
     let empty = tempfile::tempdir().unwrap();
