@@ -221,7 +221,7 @@ fn resource(entry: Entry, problems: &Problems) -> Option<Resource> {
         ));
         return None;
     };
-    check_kind(&kind, &entry, &path, problems);
+    let is_known = check_kind(&kind, &entry, &path, problems);
     if kind.starts_with("AWS::CloudFront::") {
         for part in parts.iter().filter(|part| !RESOURCE_PARTS.contains(&part.key.as_str())) {
             problems.add(Diagnostic::error(
@@ -234,6 +234,10 @@ fn resource(entry: Entry, problems: &Problems) -> Option<Resource> {
                 ),
             ));
         }
+    }
+    // Of what type the others would find it nobody knows, so they find nothing and stay silent.
+    if !is_known {
+        return None;
     }
     let properties = match entry.value.get("Properties") {
         Some(properties) if !properties.is_null() => properties.clone(),
@@ -251,16 +255,17 @@ fn resource(entry: Entry, problems: &Problems) -> Option<Resource> {
     })
 }
 
-/// Resources of other services pass; a slip in a CloudFront type must not make it one of them.
-fn check_kind(kind: &str, entry: &Entry, path: &str, problems: &Problems) {
+/// Resources of other services pass; a slip in a CloudFront type must not make it one of them, so it
+/// is reported and gives `false`.
+fn check_kind(kind: &str, entry: &Entry, path: &str, problems: &Problems) -> bool {
     let is_cloudfront = kind.to_ascii_lowercase().contains("cloudfront");
     if !is_cloudfront || CLOUDFRONT_KINDS.contains(&kind) {
-        return;
+        return true;
     }
     let looks_like = nearest(kind, CLOUDFRONT_KINDS.iter().copied());
     // A custom resource may have the word in its own name.
     if !kind.starts_with("AWS::CloudFront::") && looks_like.is_none() {
-        return;
+        return true;
     }
     let place = entry.value.get("Type").map_or(entry.place.clone(), |kind| kind.place.clone());
     let meant = looks_like.map_or(String::new(), |near| format!(" Did you mean {near}?"));
@@ -269,6 +274,7 @@ fn check_kind(kind: &str, entry: &Entry, path: &str, problems: &Problems) {
         format!("{path}.Type"),
         format!("CloudFront has no resource type {}.{meant}", quote(kind)),
     ));
+    false
 }
 
 const EXPANDED: &str =

@@ -46,6 +46,12 @@ const BROKEN: &[(&str, &str, &str, &str)] = &[
     ("indentation.yml", "12:12", "expected '-' indicator", "indented as its neighbors"),
     ("unquoted-star.yml", "16:40", "unknown anchor", "as \"*.jpg\" does"),
     ("misspelt-property.yml", "17:11", "Did you mean \"TargetOriginId\"?", ""),
+    (
+        "misspelt-type-of-a-policy.yml",
+        "3:11",
+        "\"AWS::CloudFront::CachePolcy\". Did you mean AWS::CloudFront::CachePolicy?",
+        "",
+    ),
     ("misspelt-type.yml", "3:11", "Did you mean AWS::CloudFront::Distribution?", ""),
     (
         "unknown-function.yml",
