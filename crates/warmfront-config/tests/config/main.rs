@@ -10,6 +10,7 @@ mod honesty;
 mod never_panics;
 mod sam;
 mod services;
+mod slips;
 
 use std::fs;
 use std::path::Path;

@@ -11,7 +11,7 @@ use warmfront_core::origin::Target;
 
 use crate::{Parts, loaded, loaded_as, pairs, problem, stack};
 
-const SERVICE: &str = "service: shop
+pub(crate) const SERVICE: &str = "service: shop
 provider:
   name: aws
   runtime: nodejs20.x
@@ -49,7 +49,7 @@ resources:
 ";
 
 /// Loads files from one directory; the first is the source.
-fn service(files: &[(&str, &str)], options: &Options) -> Loaded {
+pub(crate) fn service(files: &[(&str, &str)], options: &Options) -> Loaded {
     let directory = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let path = directory.path().join(name);

@@ -2,10 +2,15 @@
 //! word about events that are not run here.
 
 use super::functions::{Writer, call, get_att, logical_id, reference};
+use super::keys::EVENTS;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Entry, Node, Value, quote};
 use crate::place::Place;
 use crate::report::Status;
+use crate::suggest::{did_you_mean, listed, nearest};
+
+/// What a route may have as its method, beside `*`.
+const METHODS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
 impl Writer<'_> {
     pub(super) fn event(&mut self, event: &Node, function: &Entry, path: &str) {
@@ -41,9 +46,26 @@ impl Writer<'_> {
                 self.problems.add(problem);
             }
             _ => {
+                if !EVENTS.contains(&kind)
+                    && let Some(near) = nearest(kind, EVENTS)
+                {
+                    self.misspelt_event(kind, near, place, path);
+                }
                 let reason = "only httpApi events reach a local function".to_owned();
                 self.ledger.note(place, &format!("{path}.{kind}"), Status::Inert(reason));
             }
+        }
+    }
+
+    /// A route that is missing is an error, as a wrong route is; other events do not run anyway.
+    fn misspelt_event(&mut self, kind: &str, near: &str, place: &Place, path: &str) {
+        let message = format!("there is no event {}. Did you mean \"{near}\"?", quote(kind));
+        let path = format!("{path}.{kind}");
+        if near == "httpApi" {
+            self.error(place, &path, message);
+            self.http_api(place);
+        } else {
+            self.problems.add(Diagnostic::warning(place.clone(), path, message));
         }
     }
 
@@ -59,9 +81,10 @@ impl Writer<'_> {
             self.ledger.note(place, path, Status::Inert(reason));
             return;
         }
+        // Before the route: who refers to the API has made no second mistake when the route is wrong.
+        self.http_api(place);
         let Some((method, route_path)) = self.route_of(details, place, path) else { return };
         self.ledger.note(place, path, Status::Effective);
-        self.http_api(place);
         let id = logical_id(&function.key);
         let function_path = format!("functions.{}", function.key);
         let integration = format!("HttpApiIntegration{id}");
@@ -153,21 +176,34 @@ impl Writer<'_> {
                 _ => None,
             },
         };
-        let is_route = |(method, route_path): &(String, String)| {
-            const METHODS: [&str; 9] =
-                ["*", "ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
-            METHODS.contains(&method.to_ascii_uppercase().as_str())
-                && (route_path.starts_with('/') || route_path == "*" || route_path == "$default")
-        };
-        let found = found.filter(is_route);
-        if found.is_none() {
-            let message = format!(
-                "{} is no route; write 'GET /hello', '* /hello' or '*'",
-                details.describe()
-            );
-            self.error(&details.place, path, message);
+        let is_method =
+            |method: &str| method == "*" || METHODS.contains(&method.to_ascii_uppercase().as_str());
+        let is_path = |path: &str| path.starts_with('/') || path == "*" || path == "$default";
+        match found {
+            Some((method, route_path)) if is_method(&method) && is_path(&route_path) => {
+                Some((method, route_path))
+            }
+            Some((method, route_path)) if is_path(&route_path) => {
+                let message = format!(
+                    "{} is no route: there is no method {}.{} (methods: *, {})",
+                    details.describe(),
+                    quote(&method),
+                    did_you_mean(&method, METHODS),
+                    listed(METHODS)
+                );
+                let place = &details.get("method").unwrap_or(details).place;
+                self.error(place, path, message);
+                None
+            }
+            _ => {
+                let message = format!(
+                    "{} is no route; write 'GET /hello', '* /hello' or '*'",
+                    details.describe()
+                );
+                self.error(&details.place, path, message);
+                None
+            }
         }
-        found
     }
 
     /// The one HTTP API of a service, with its `$default` stage.

@@ -5,12 +5,11 @@
 
 use std::collections::HashMap;
 
-use super::{Provider, Variables};
+use super::{Provider, Variables, keys};
 use crate::diagnostic::{Diagnostic, Problems};
-use crate::document::{Entry, Node, Value, quote};
+use crate::document::{Entry, Node, Value};
 use crate::place::Place;
 use crate::report::{Ledger, Status};
-use crate::suggest::nearest;
 
 /// The framework's defaults; Lambda's own are 3 seconds and 128 MiB.
 const TIMEOUT_SECONDS: &str = "6";
@@ -290,7 +289,7 @@ impl Writer<'_> {
         }
     }
 
-    /// What becomes of each key, and a word about keys that look misspelt (plugins bring their own).
+    /// What becomes of each key, and a word about the unknown ones.
     fn check_keys(&self, function: &Entry, path: &str) {
         const EFFECTIVE: [&str; 9] = [
             "environment",
@@ -305,23 +304,7 @@ impl Writer<'_> {
         ];
         const INERT: [&str; 6] =
             ["layers", "vpc", "fileSystemConfig", "role", "tracing", "provisionedConcurrency"];
-        const REST: [&str; 15] = [
-            "architecture",
-            "condition",
-            "dependsOn",
-            "description",
-            "destinations",
-            "disableLogs",
-            "ephemeralStorageSize",
-            "events",
-            "image",
-            "kmsKeyArn",
-            "logRetentionInDays",
-            "onError",
-            "package",
-            "snapStart",
-            "tags",
-        ];
+        keys::warn_of_unknown(&function.value, &keys::FUNCTION, path, self.problems);
         for entry in function.value.as_map().unwrap_or_default() {
             let key = entry.key.as_str();
             let path = format!("{path}.{key}");
@@ -329,11 +312,6 @@ impl Writer<'_> {
                 self.ledger.note(&entry.place, &path, Status::Effective);
             } else if INERT.contains(&key) {
                 self.ledger.note(&entry.place, &path, Status::Inert(LOCAL_FUNCTION.to_owned()));
-            } else if !REST.contains(&key)
-                && let Some(near) = nearest(key, EFFECTIVE.into_iter().chain(REST))
-            {
-                let message = format!("{} is not read. Did you mean \"{near}\"?", quote(key));
-                self.problems.add(Diagnostic::warning(entry.place.clone(), path, message));
             }
         }
     }

@@ -6,6 +6,7 @@
 
 mod events;
 mod functions;
+mod keys;
 mod variables;
 
 use std::collections::HashMap;
@@ -16,8 +17,7 @@ use crate::diagnostic::{Diagnostic, Problems};
 use crate::document::{Entry, Node, Value, quote};
 use crate::report::{Ledger, Status};
 use crate::source::Sources;
-use crate::suggest::nearest;
-use crate::template::{Template, join, long_forms};
+use crate::template::{Template, long_forms};
 use variables::Variables;
 
 /// A service, as the template it deploys.
@@ -36,11 +36,11 @@ pub(crate) fn read(
     problems: &Problems,
     ledger: &Ledger,
 ) -> Option<Service> {
-    warn_of_near_misses(root, problems);
+    keys::warn_of_unknown(root, &keys::SECTIONS, "", problems);
     note_what_does_not_run(root, ledger);
     let variables = Variables::new(root, directory, options, sources, problems);
     let name = service_name(root, &variables, problems)?;
-    let provider = Provider::read(root, &variables);
+    let provider = Provider::read(root, &variables, problems);
     let deployed = functions::write_out(root, &name, &provider, &variables, problems, ledger);
 
     let mut sections = Node::map([], root.place.clone());
@@ -76,7 +76,7 @@ pub(super) struct Provider {
 }
 
 impl Provider {
-    fn read(root: &Node, variables: &Variables<'_>) -> Self {
+    fn read(root: &Node, variables: &Variables<'_>, problems: &Problems) -> Self {
         const USED: [&str; 8] = [
             "environment",
             "httpApi",
@@ -90,6 +90,9 @@ impl Provider {
         /// Only said to be without effect.
         const LISTED: [&str; 3] = ["layers", "tracing", "vpc"];
         let written = root.get("provider").map(|node| variables.resolve_top(node, "provider"));
+        if let Some(written) = &written {
+            keys::warn_of_unknown(written, &keys::PROVIDER, "provider", problems);
+        }
         let place = written.as_ref().map_or(&root.place, |node| &node.place).clone();
         let entries = written.as_ref().and_then(Node::as_map).unwrap_or_default().iter();
         let used = entries.filter_map(|entry| {
@@ -247,39 +250,6 @@ fn note_what_does_not_run(root: &Node, ledger: &Ledger) {
             || entry.value.as_list().is_some_and(<[Node]>::is_empty);
         if !is_off {
             ledger.note(&entry.place, key, Status::Inert(reason.to_owned()));
-        }
-    }
-}
-
-/// Plugins bring their own sections, so an unknown one is no error; a near miss deserves a word.
-fn warn_of_near_misses(root: &Node, problems: &Problems) {
-    const SECTIONS: [&str; 18] = [
-        "app",
-        "configValidationMode",
-        "console",
-        "custom",
-        "deprecationNotificationMode",
-        "disabledDeprecations",
-        "frameworkVersion",
-        "functions",
-        "layers",
-        "org",
-        "package",
-        "params",
-        "plugins",
-        "provider",
-        "resources",
-        "service",
-        "useDotenv",
-        "variablesResolutionMode",
-    ];
-    for entry in root.as_map().unwrap_or_default() {
-        if SECTIONS.contains(&entry.key.as_str()) {
-            continue;
-        }
-        if let Some(near) = nearest(&entry.key, SECTIONS) {
-            let message = format!("{} is not read. Did you mean \"{near}\"?", quote(&entry.key));
-            problems.add(Diagnostic::warning(entry.place.clone(), join("", &entry.key), message));
         }
     }
 }
