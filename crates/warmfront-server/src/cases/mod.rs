@@ -40,7 +40,11 @@ pub(crate) fn test(args: &TestArgs) -> ExitCode {
                     Some(source) => case.with_source(source),
                     None => case,
                 };
-                let outcome: Outcome = runtime.block_on(warmfront_case::run(&case, &opener));
+                let mut outcome: Outcome = runtime.block_on(warmfront_case::run(&case, &opener));
+                if outcome.passed() {
+                    // Failures name their lines themselves.
+                    outcome.case.push_str(&place(text));
+                }
                 crate::print(&outcome.to_string());
                 outcome.passed()
             }
@@ -53,6 +57,15 @@ pub(crate) fn test(args: &TestArgs) -> ExitCode {
     }
     crate::print(&format!("{} passed, {failed} failed\n", written.len() - failed));
     ExitCode::from(u8::from(failed > 0))
+}
+
+/// `:` and the line where a block of a document begins, empty for a whole file: [`corpus::fenced`] keeps
+/// the lines before a block as empty ones.
+fn place(text: &str) -> String {
+    match text.lines().position(|line| !line.trim().is_empty()) {
+        Some(before) if before > 0 => format!(":{}", before + 1),
+        _ => String::new(),
+    }
 }
 
 /// `[SOURCE] CASE…`: what comes first and neither is nor holds cases is a source.

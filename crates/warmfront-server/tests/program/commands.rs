@@ -93,6 +93,17 @@ fn a_failing_case_fails_and_says_where() {
 }
 
 #[test]
+fn each_block_of_a_document_is_told_by_its_line() {
+    let (directory, _) = source(PASS_THROUGH);
+    let block = "```case\n# One.\ndistribution: template.yml\nviewer 1: TRACE /a <- 403\n```\n";
+    let document = directory.path().join("all.md");
+    fs::write(&document, format!("# Title\n{block}\n{block}")).unwrap();
+    let (status, out, _) = said(&["test", document.to_str().unwrap()]);
+    let passed = out.contains("all.md:3: pass") && out.contains("all.md:9: pass");
+    assert!(status == 0 && passed, "{out}");
+}
+
+#[test]
 fn every_case_of_the_project_passes_in_process() {
     let cases = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cases");
     let (status, out, _) = said(&["test", cases]);
