@@ -24,6 +24,33 @@ pub(crate) fn target(path_and_query: &str) -> Target<'_> {
     Target(path_and_query)
 }
 
+/// Shows at most `limit` bytes of `text`, which is ASCII, and an ellipsis for the rest. Nothing that
+/// [`escaped`] shows looks like it.
+pub(crate) fn cut(text: impl fmt::Display, limit: usize) -> String {
+    let mut cut = Cut { shown: String::new(), limit };
+    // The only error is our own: what is behind the limit need not be made.
+    let _ = write!(cut, "{text}");
+    cut.shown
+}
+
+struct Cut {
+    shown: String,
+    limit: usize,
+}
+
+impl fmt::Write for Cut {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.limit - self.shown.len();
+        if let Some(fits) = text.get(..room).filter(|fits| fits.len() < text.len()) {
+            self.shown.push_str(fits);
+            self.shown.push('…');
+            return Err(fmt::Error);
+        }
+        self.shown.push_str(text);
+        Ok(())
+    }
+}
+
 /// See [`escaped`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Escaped<'a>(&'a [u8]);
@@ -97,6 +124,22 @@ mod tests {
             let text = escaped(&[byte]).to_string();
             assert!(text.bytes().all(|byte| byte.is_ascii_graphic()), "{byte}");
         }
+    }
+
+    #[test]
+    fn long_text_is_cut_and_marked() {
+        let rows = [
+            ("", "-"),
+            ("abcd", "abcd"),
+            ("abcde", "abcd…"),
+            ("a\n\nb", "a%0A…"),
+            ("abc\n", "abc%…"),
+        ];
+        for (sent, shown) in rows {
+            assert_eq!(cut(escaped(sent.as_bytes()), 4), shown);
+        }
+        let secret = format!("/?Signature={}", "s".repeat(100));
+        assert_eq!(cut(target(&secret), 16), "/?Signature=REDA…");
     }
 
     #[test]

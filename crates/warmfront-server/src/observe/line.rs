@@ -5,7 +5,8 @@
 //! ```
 //! A detailed result that adds something follows the result after a slash; a body that broke off adds
 //! `broken: reason` at the end. Everything a viewer sent is escaped, secrets in queries are redacted,
-//! and no header but Host, Referer and User-Agent (these two in JSON only) is written.
+//! and no header but Host, Referer and User-Agent (these two in JSON only) is written. Of each of these, and
+//! of path and query, at most 8 KiB are shown; an ellipsis stands for the rest.
 
 use std::io::Write as _;
 use std::time::{Duration, SystemTime};
@@ -13,7 +14,10 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use warmfront::AccessRecord;
 
-use super::escape::{escaped, target};
+use super::escape::{cut, escaped, target};
+
+/// How much of a value that a viewer chose is shown, in bytes.
+const SHOWN: usize = 8 << 10;
 
 /// Appends a line for people.
 pub(super) fn write_text(out: &mut Vec<u8>, record: &AccessRecord) {
@@ -24,8 +28,8 @@ pub(super) fn write_text(out: &mut Vec<u8>, record: &AccessRecord) {
         record.viewer.ip(),
         escaped(record.method.as_str().as_bytes()),
         record.scheme.as_str(),
-        escaped(host(record)),
-        target(path_and_query(record)),
+        cut(escaped(host(record)), SHOWN),
+        cut(target(path_and_query(record)), SHOWN),
         record.status,
         record.result,
     );
@@ -78,7 +82,7 @@ struct Json<'a> {
 /// Appends a JSON object and a line feed.
 pub(super) fn write_json(out: &mut Vec<u8>, record: &AccessRecord) {
     let shown = |value: &Option<http::HeaderValue>| {
-        value.as_ref().map(|value| escaped(value.as_bytes()).to_string())
+        value.as_ref().map(|value| cut(escaped(value.as_bytes()), SHOWN))
     };
     let json = Json {
         time: timestamp(record.received),
@@ -87,8 +91,8 @@ pub(super) fn write_json(out: &mut Vec<u8>, record: &AccessRecord) {
         viewer: record.viewer.to_string(),
         method: record.method.as_str(),
         scheme: record.scheme.as_str(),
-        host: escaped(host(record)).to_string(),
-        target: target(path_and_query(record)).to_string(),
+        host: cut(escaped(host(record)), SHOWN),
+        target: cut(target(path_and_query(record)), SHOWN),
         protocol: format!("{:?}", record.version),
         tls: record.tls.as_ref().map(|tls| tls.protocol.as_str()),
         cipher: record.tls.as_ref().map(|tls| tls.cipher.as_str()),
