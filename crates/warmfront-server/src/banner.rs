@@ -1,4 +1,8 @@
 //! What the program says when it starts: what is served where, and what is not done.
+//!
+//! Which request is worth trying first is [`trial`]'s.
+
+mod trial;
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -8,6 +12,7 @@ use std::time::Duration;
 use warmfront_core::behavior::{AllowedMethods, Behavior, ViewerProtocolPolicy};
 use warmfront_core::function::Runtime;
 use warmfront_core::origin::{Origin, OriginKind, OriginProtocolPolicy, Target};
+use warmfront_core::policy::forwards_cookies;
 use warmfront_core::{Distribution, Stack};
 
 use crate::cli::Size;
@@ -65,7 +70,9 @@ pub(crate) fn banner(stack: &Stack, facts: &Facts<'_>) -> String {
         let made = if is_new { ", made just now" } else { "" };
         let _ = writeln!(out, "Certificates: the development CA {}{made}. Try:", ca.display());
         let _ =
-            writeln!(out, "  curl --cacert {} {}", ca.display(), url("https", "localhost", https));
+            writeln!(out, "  curl --cacert {} {}", ca.display(), trial::url(stack, "https", https));
+    } else if let Some(http) = facts.addresses.http {
+        let _ = writeln!(out, "Try:\n  curl {}", trial::url(stack, "http", http));
     }
     if let Some(admin) = facts.addresses.admin {
         let base = format!("http://{admin}");
@@ -74,8 +81,15 @@ pub(crate) fn banner(stack: &Stack, facts: &Facts<'_>) -> String {
     let threads =
         if facts.workers == 1 { "1 thread" } else { &format!("{} threads", facts.workers) };
     let _ = writeln!(out, "Cache: {} of memory. Served by {threads}.", facts.cache);
-    write_list(&mut out, "Accepted without effect", &facts.inert);
-    write_list(&mut out, "NOT PROTECTED, as --allow-unprotected permits", &facts.unprotected);
+    out.push_str(&without_effect(&facts.inert, &facts.unprotected));
+    out
+}
+
+/// What a source says and the edge does not do; empty when there is nothing.
+pub(crate) fn without_effect(inert: &[String], unprotected: &[String]) -> String {
+    let mut out = String::new();
+    write_list(&mut out, "Accepted without effect", inert);
+    write_list(&mut out, "NOT PROTECTED, as --allow-unprotected permits", unprotected);
     out
 }
 
@@ -96,11 +110,7 @@ fn write_distribution(out: &mut String, stack: &Stack, distribution: &Distributi
         distribution.domain_name,
         if distribution.enabled { "" } else { ": disabled, every request gets 403" },
     );
-    // One distribution answers any Host; several are told apart by it.
-    let local = match stack.distributions.len() {
-        1 => "localhost".to_owned(),
-        _ => format!("{}.localhost", distribution.logical_id.to_ascii_lowercase()),
-    };
+    let local = local_name(stack, distribution);
     let names = std::iter::once(&local)
         .chain(distribution.aliases.iter().filter(|alias| !alias.starts_with("*.")));
     for name in names {
@@ -145,6 +155,14 @@ fn write_distribution(out: &mut String, stack: &Stack, distribution: &Distributi
     }
 }
 
+/// The host of this machine that leads to `distribution`: one alone answers any, several are told apart.
+fn local_name(stack: &Stack, distribution: &Distribution) -> String {
+    match stack.distributions.len() {
+        1 => "localhost".to_owned(),
+        _ => format!("{}.localhost", distribution.logical_id.to_ascii_lowercase()),
+    }
+}
+
 fn methods(methods: AllowedMethods) -> &'static str {
     match methods {
         AllowedMethods::GetHead => "GET HEAD",
@@ -166,8 +184,14 @@ fn caching(behavior: &Behavior) -> String {
     if policy.ttl.disable_caching() {
         return format!("not cached ({})", policy.name);
     }
+    // CloudFront guide: simultaneous requests for the same object (request collapsing) and cookies.
+    let alone = if forwards_cookies(behavior) {
+        "; cookies are forwarded, so each miss asks the origin"
+    } else {
+        ""
+    };
     format!(
-        "cached by {}: min {}, default {}, max {}",
+        "cached by {}: min {}, default {}, max {}{alone}",
         policy.name,
         seconds(policy.ttl.min()),
         seconds(policy.ttl.default()),

@@ -3,6 +3,8 @@
 //! Exit status: 0 after a drain, 1 and 2 as `check`, 3 when a port or the state directory is taken,
 //! 130 after SIGINT.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -11,13 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::SystemTime;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
-use warmfront_config::Loaded;
+use warmfront_config::{Loaded, ReportEntry};
 use warmfront_core::Stack;
 
 use crate::admin::Admin;
-use crate::banner::{Addresses, Facts, banner};
+use crate::banner::{Addresses, Facts, banner, without_effect};
 use crate::cli::RunArgs;
 use crate::engine::{Engine, Time};
 use crate::functions::LocalFunctions;
@@ -67,6 +69,18 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
         let message = "--virtual-clock is for tests: it needs --admin on a loopback address";
         return Err(Failure::new(USAGE, message));
     }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(1, format!("cannot start the runtime: {error}")))?;
+    // Before anything that takes time: a SIGHUP that comes early is remembered, where the default would
+    // end the process. SIGTERM and SIGINT may end it until there is something to finish.
+    let hang_up = {
+        let _inside = runtime.enter();
+        signal(SignalKind::hangup())
+            .map_err(|error| Failure::new(1, format!("cannot start: {error}")))?
+    };
+
     let unreadable = |error| Failure::new(source::UNREADABLE, error);
     let source = source::find(args.source.as_deref()).map_err(unreadable)?;
     let loaded = source::load(&source, &args.from).map_err(unreadable)?;
@@ -128,18 +142,21 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
         workers,
         cache: args.cache_memory,
     };
-    let banner = banner(&stack, &facts);
 
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(1, format!("cannot start the runtime: {error}")))?;
     let admin_socket = ports.admin.take().map(|port| port.sockets);
-    let program =
-        Program { args, source: &source, engine, functions, counters, ready: Arc::default() };
+    let program = Program {
+        args,
+        source: &source,
+        engine,
+        functions,
+        counters,
+        ready: Arc::default(),
+        told: RefCell::new(properties(&loaded)),
+        banner: banner(&stack, &facts),
+    };
     let sockets = ports.for_workers(workers);
     let status =
-        runtime.block_on(program.serve(common, sockets, admin_socket, addresses, time, banner));
+        runtime.block_on(program.serve(common, sockets, admin_socket, addresses, time, hang_up));
     access_end.finish();
     notes_end.finish();
     status
@@ -170,15 +187,24 @@ enum Kind {
 
 /// The honesty report's lines of one kind.
 fn honest(loaded: &Loaded, kind: Kind) -> Vec<String> {
-    let line = |entry: &warmfront_config::ReportEntry, reason: &str| {
-        format!("{} {}: {reason}", entry.place, entry.path)
-    };
+    entries(loaded, kind).map(line).collect()
+}
+
+fn entries(loaded: &Loaded, kind: Kind) -> Box<dyn Iterator<Item = (&ReportEntry, &str)> + '_> {
     match kind {
-        Kind::Inert => loaded.report.inert().map(|(entry, reason)| line(entry, reason)).collect(),
-        Kind::Unprotected => {
-            loaded.report.refused().map(|(entry, reason)| line(entry, reason)).collect()
-        }
+        Kind::Inert => Box::new(loaded.report.inert()),
+        Kind::Unprotected => Box::new(loaded.report.refused()),
     }
+}
+
+fn line((entry, reason): (&ReportEntry, &str)) -> String {
+    format!("{} {}: {reason}", entry.place, entry.path)
+}
+
+/// The properties of both kinds, without their places: those move with every line that is added.
+fn properties(loaded: &Loaded) -> HashSet<String> {
+    let both = entries(loaded, Kind::Inert).chain(entries(loaded, Kind::Unprotected));
+    both.map(|(entry, _)| entry.path.clone()).collect()
 }
 
 fn cores() -> usize {
@@ -258,6 +284,10 @@ struct Program<'a> {
     counters: Arc<Counters>,
     /// Whether requests are taken.
     ready: Arc<AtomicBool>,
+    /// The properties without effect in what is being served.
+    told: RefCell<HashSet<String>>,
+    /// What is said once requests are taken.
+    banner: String,
 }
 
 impl Program<'_> {
@@ -268,15 +298,14 @@ impl Program<'_> {
         admin: Option<Vec<TcpListener>>,
         addresses: Addresses,
         time: Time,
-        banner: String,
+        mut hang_up: Signal,
     ) -> Result<u8, Failure> {
         let failed = |error: io::Error| Failure::new(1, format!("cannot start: {error}"));
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-        let mut hang_up = signal(SignalKind::hangup()).map_err(failed)?;
 
         let engine = self.engine.clone();
-        let workers =
+        let mut workers =
             Workers::start(&common, sockets, move || engine.for_worker()).map_err(failed)?;
         for socket in admin.into_iter().flatten() {
             let listener = tokio::net::TcpListener::from_std(socket).map_err(failed)?;
@@ -286,13 +315,13 @@ impl Program<'_> {
             tokio::spawn(admin.serve(listener, std::future::pending()));
         }
         self.ready.store(true, Relaxed);
-        crate::say(&banner);
+        crate::say(&self.banner);
 
         loop {
             tokio::select! {
                 _ = hang_up.recv() => self.reload(),
-                // No drain: what the workers still do ends with the process.
                 _ = interrupt.recv() => {
+                    workers.end().await;
                     self.functions.stop();
                     return Ok(INTERRUPTED);
                 }
@@ -306,6 +335,7 @@ impl Program<'_> {
             _ = interrupt.recv() => INTERRUPTED,
             _ = terminate.recv() => 0,
         };
+        workers.end().await;
         self.functions.stop();
         Ok(status)
     }
@@ -327,20 +357,31 @@ impl Program<'_> {
         let reloaded = loaded
             .map_err(|error| Failure::new(source::UNREADABLE, error))
             .and_then(compiled)
-            .map(|(stack, _)| {
+            .map(|(stack, loaded)| {
                 // The functions first: the new distributions may call them at once.
                 self.functions.swap(stack.clone());
                 self.engine.swap(stack);
+                self.news(&loaded)
             });
         self.counters.reloaded(reloaded.is_ok());
         let source: PathBuf = self.source.to_owned();
         match reloaded {
-            Ok(()) => crate::say(&format!("reloaded {}", source.display())),
+            Ok(news) => crate::say(&format!("reloaded {}\n{news}", source.display())),
             Err(failure) => crate::say(&format!(
                 "{}\n{} was not reloaded: what was served before is still served",
                 failure.message.trim_end(),
                 source.display()
             )),
         }
+    }
+
+    /// What has no effect in this source and had none to tell in the one before.
+    fn news(&self, loaded: &Loaded) -> String {
+        let told = self.told.replace(properties(loaded));
+        let new = |kind| {
+            let entries = entries(loaded, kind).filter(|(entry, _)| !told.contains(&entry.path));
+            entries.map(line).collect::<Vec<_>>()
+        };
+        without_effect(&new(Kind::Inert), &new(Kind::Unprotected))
     }
 }

@@ -322,7 +322,7 @@ fn a_drain_finishes_what_is_in_flight_and_takes_nothing_new() {
     idle.read_exact(&mut first).unwrap();
     let mut busy = edge.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
     edge.asked.recv_timeout(PATIENCE).unwrap();
-    let workers = edge.workers;
+    let mut workers = edge.workers;
     let drained = std::thread::spawn(move || {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(workers.drain());
     });

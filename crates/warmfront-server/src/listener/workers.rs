@@ -24,6 +24,9 @@ use crate::observe::Counters;
 /// How long a drain waits for what is in flight.
 pub(crate) const DRAIN: Duration = Duration::from_secs(30);
 
+/// How long an end at once waits for the workers to let go.
+const CUT: Duration = Duration::from_secs(1);
+
 /// Whether connections are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -31,6 +34,8 @@ pub(crate) enum Phase {
     Serving,
     /// None is taken, those there are finish.
     Draining,
+    /// Those there are end where they are.
+    Ending,
 }
 
 /// What all workers share.
@@ -88,11 +93,24 @@ impl Workers {
         Ok(Self { phase, ended })
     }
 
-    /// Stops accepting; resolves when everything in flight is finished or its time is over.
-    pub(crate) async fn drain(self) {
+    /// Stops accepting; resolves when everything in flight is finished or its time is over. Dropping the
+    /// future leaves the workers draining.
+    pub(crate) async fn drain(&mut self) {
         let _ = self.phase.send(Phase::Draining);
-        for end in self.ended {
+        self.all_ended().await;
+    }
+
+    /// Cuts what is in flight off, so that its requests are logged, and resolves when the workers have
+    /// ended, after a second at the latest: a blocked file system may hold one.
+    pub(crate) async fn end(mut self) {
+        let _ = self.phase.send(Phase::Ending);
+        let _ = tokio::time::timeout(CUT, self.all_ended()).await;
+    }
+
+    async fn all_ended(&mut self) {
+        while let Some(end) = self.ended.last_mut() {
             let _ = end.await;
+            self.ended.pop();
         }
     }
 }
@@ -116,7 +134,7 @@ async fn work<A: Answers>(
             door.listen(sockets.https, Scheme::Https, phase.clone()),
         );
         // Without sockets, as in a test, a worker waits all the same.
-        let _ = phase.wait_for(|phase| *phase == Phase::Draining).await;
+        let _ = phase.wait_for(|phase| *phase != Phase::Serving).await;
     };
     tokio::select! {
         () = serving => {}
@@ -129,6 +147,7 @@ async fn work<A: Answers>(
         tokio::select! {
             _ = all_ended.recv() => {}
             () = pulses.sweep_forever() => {}
+            _ = phase.wait_for(|phase| *phase == Phase::Ending) => {}
         }
     };
     let _ = tokio::time::timeout(patience, finished).await;
@@ -157,7 +176,7 @@ impl<A: Answers> Door<A> {
         };
         let local_port = listener.local_addr().map_or(0, |address| address.port());
         let stop = async move {
-            let _ = phase.wait_for(|phase| *phase == Phase::Draining).await;
+            let _ = phase.wait_for(|phase| *phase != Phase::Serving).await;
         };
         let take = |accepted: Accepted| {
             let viewer = Viewer { address: accepted.peer, scheme, local_port, tls: None };

@@ -161,7 +161,7 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    fn of(pipe: impl Read + Send + 'static) -> Arc<Self> {
+    pub(crate) fn of(pipe: impl Read + Send + 'static) -> Arc<Self> {
         let lines = Arc::new(Self::default());
         let writer = lines.clone();
         std::thread::spawn(move || {

@@ -173,6 +173,86 @@ fn sigterm_finishes_what_is_in_flight() {
 }
 
 #[test]
+fn what_a_second_sigterm_cuts_off_is_logged() {
+    let (program, origin, _directory) = started(&["--access-log", "text"]);
+    let address = program.http;
+    let held =
+        std::thread::spawn(move || talk(address, b"GET /held HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    origin.await_request("/held");
+    program.signal("TERM");
+    assert!(program.stderr.wait_for("draining"));
+    program.signal("TERM");
+    let log = program.stdout.clone();
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(log.wait_for("/held ") && log.text().contains("broken: "), "{}", log.text());
+    assert_eq!(held.join().unwrap(), "");
+}
+
+#[test]
+fn a_sighup_while_the_source_is_read_is_remembered() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("template.yml");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut child = warmfront()
+        .arg("run")
+        .arg(&pipe)
+        .args(["--http", "127.0.0.1:0", "--https", "off", "--admin", "off", "--origin"])
+        .arg("site=http://127.0.0.1:9")
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Opening waits for the reader: from here on the program is reading its source.
+    let mut writer = fs::File::options().write(true).open(&pipe).unwrap();
+    let pid = child.id().to_string();
+    let kill = |name| std::process::Command::new("kill").args(["-s", name, &pid]).status().unwrap();
+    assert!(kill("HUP").success());
+    std::io::Write::write_all(&mut writer, PASS_THROUGH.as_bytes()).unwrap();
+    drop(writer);
+    // Another source for the reload: a regular file, so that nobody waits for a writer.
+    let next = directory.path().join("next.yml");
+    fs::write(&next, PASS_THROUGH).unwrap();
+    fs::rename(&next, &pipe).unwrap();
+    let lines = super::harness::Lines::of(child.stderr.take().unwrap());
+    assert!(lines.wait_for("\nreloaded "), "{}", lines.text());
+    assert!(kill("INT").success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_reload_tells_what_has_no_effect_now() {
+    let price = |text: &str| {
+        text.replace("Enabled: true", "Enabled: true\n        PriceClass: PriceClass_100")
+    };
+    let (_directory, template) = source(&price(PASS_THROUGH));
+    let program = Program::start(&template, &["--origin", "site=http://127.0.0.1:9"]).unwrap();
+    assert!(program.stderr.wait_for("PriceClass: "));
+    let comment =
+        price(PASS_THROUGH).replace("HttpVersion", "IPV6Enabled: true\n        HttpVersion");
+    fs::write(&template, comment).unwrap();
+    program.signal("HUP");
+    assert!(program.stderr.wait_for("IPV6Enabled: "), "{}", program.stderr.text());
+    let said = program.stderr.text();
+    let (_, news) = said.split_once("\nreloaded ").unwrap();
+    assert!(news.contains("Accepted without effect:") && !news.contains("PriceClass"), "{said}");
+}
+
+#[test]
+fn a_long_target_is_cut_in_the_log() {
+    let (program, _origin, _directory) = started(&["--access-log", "json"]);
+    let long = "a".repeat(10_000);
+    let request = format!(
+        "GET /{long} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: {long}\r\nReferer: {long}\r\nConnection: close\r\n\r\n"
+    );
+    program.talk(&request);
+    assert!(program.stdout.wait_for("\n"));
+    let line: serde_json::Value = serde_json::from_str(program.stdout.text().trim()).unwrap();
+    for name in ["target", "user_agent", "referer"] {
+        let shown = line[name].as_str().unwrap();
+        assert_eq!((shown.chars().count(), shown.ends_with("a…")), (8193, true), "{name}: {line}");
+    }
+}
+
+#[test]
 fn sigint_quits_at_once() {
     let (program, origin, _directory) = started(&[]);
     let address = program.http;
@@ -213,6 +293,35 @@ fn a_second_copy_is_told_what_is_taken() {
         said.contains(&format!("port {port} is in use")) && said.contains("--http off"),
         "{said}"
     );
+}
+
+#[test]
+fn the_banner_of_http_alone_shows_what_to_try_and_where_misses_are_not_collapsed() {
+    let optimized = "658327ea-f89d-4fab-a63d-7e88639e58f6";
+    let disabled = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
+    // AllViewer forwards cookies; without it nothing does.
+    let cached = PASS_THROUGH.replace(disabled, optimized);
+    let plain = cached.replace("OriginRequestPolicyId: 216adef6-5c7f-47e4-b989-5492eafa07d3", "");
+    for (text, forwards) in [(cached, true), (plain, false)] {
+        let (directory, template) = source(&text);
+        let mut child = warmfront()
+            .arg("run")
+            .arg(&template)
+            .args(["--http", "127.0.0.1:0", "--https", "off", "--admin", "off"])
+            .args(["--origin", "site=http://127.0.0.1:9"])
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = super::harness::Lines::of(child.stderr.take().unwrap());
+        let came = lines.wait_for("Cache: ");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        drop(directory);
+        let said = lines.text();
+        assert!(came && said.contains("Try:\n  curl http://localhost:"), "{said}");
+        let told = said.contains("; cookies are forwarded, so each miss asks the origin; to site");
+        assert_eq!(told, forwards, "{said}");
+    }
 }
 
 #[test]
