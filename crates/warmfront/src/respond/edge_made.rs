@@ -27,6 +27,10 @@ pub(crate) fn failed(
     id: &RequestId,
 ) -> Answer {
     let reason = match status {
+        // AWS has no such page: there, API Gateway answers for a function that fails.
+        _ if detailed_result == FUNCTION_FAILED => {
+            "The function behind this address failed. The edge's error output says why, with the same request id."
+        }
         504 => "We can't connect to the server for this app or website at this time.",
         503 => "The edge cannot carry this request at this time.",
         400 => "Bad request.",
@@ -41,6 +45,9 @@ pub(crate) fn redirected_to_https(status: u16, location: HeaderValue, method: &M
     reply.headers_mut().insert(LOCATION, location);
     Answer { reply, result: result::REDIRECT, detailed_result: result::REDIRECT }
 }
+
+/// What [`OriginError::Function`](crate::OriginError) is called in the log.
+const FUNCTION_FAILED: &str = "OriginError";
 
 fn page(status: u16, reason: &str, method: &Method, id: &RequestId) -> Reply {
     html(status, error_page(status, reason, id.as_str()), method)
@@ -57,4 +64,44 @@ fn html(status: u16, page: String, method: &Method) -> Reply {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
     headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
     reply
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+    use crate::OriginError;
+
+    #[tokio::test]
+    async fn the_page_says_whether_the_function_or_the_connection_failed() {
+        let function = |timed_out| OriginError::Function {
+            function: "hello".to_owned(),
+            reason: "boom".to_owned(),
+            timed_out,
+        };
+        let closed = OriginError::Closed { origin: "site".to_owned(), source: None };
+        let rows = [
+            (
+                function(false),
+                502,
+                "The function behind this address failed. The edge's error output",
+            ),
+            (
+                function(true),
+                504,
+                "The function behind this address failed. The edge's error output",
+            ),
+            (closed, 502, "wasn't able to connect to the origin"),
+        ];
+        for (error, status, text) in rows {
+            let id = RequestId::random();
+            let answer = failed(error.status(), error.detailed_result(), &Method::GET, &id);
+            assert_eq!(answer.reply.status(), status);
+            let page = answer.reply.into_body().collect().await.unwrap().to_bytes();
+            let page = String::from_utf8(page.to_vec()).unwrap();
+            assert!(page.contains(text) && page.contains(id.as_str()), "{error}: {page}");
+            assert!(!page.contains("boom"), "{page}");
+        }
+    }
 }
