@@ -28,7 +28,7 @@ pub enum NoNode {
     /// There is no such program.
     #[error(
         "no Node.js to run functions with: looked for {looked_for}. \
-         Install Node.js {OLDEST_NODE} or newer (apt install nodejs, https://nodejs.org), or name the program"
+         Install Node.js {OLDEST_NODE} or newer (apt install nodejs, https://nodejs.org) so that PATH leads to it"
     )]
     Missing {
         /// What was looked for, and where.
@@ -37,7 +37,7 @@ pub enum NoNode {
     /// There is one, and it is too old.
     #[error(
         "{path} is Node.js {version}, and functions need {OLDEST_NODE} or newer. \
-         Install a newer one (https://nodejs.org), or name another program"
+         Install a newer one (https://nodejs.org) and put it first on PATH"
     )]
     TooOld {
         /// Where it was found.
@@ -163,6 +163,16 @@ mod tests {
         let found = NodeRuntime::find().unwrap();
         assert!(major(&found.version).unwrap() >= OLDEST_NODE, "{found:?}");
         assert!(found.path.is_absolute());
+    }
+
+    #[test]
+    fn what_helps_is_said_as_it_works() {
+        let missing = NoNode::Missing { looked_for: "node on PATH (/bin)".to_owned() };
+        let too_old = NoNode::TooOld { path: "/bin/node".to_owned(), version: "v1".to_owned() };
+        for said in [missing.to_string(), too_old.to_string()] {
+            let (_, advice) = said.split_once("Install ").unwrap();
+            assert!(advice.contains("PATH") && !advice.contains("name"), "{said}");
+        }
     }
 
     #[test]
