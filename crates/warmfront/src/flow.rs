@@ -8,8 +8,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Method};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Version};
 use http_body::Body as _;
+use http_body_util::BodyExt as _;
 use warmfront_core::admission::{Admission, Refusal, admit};
 use warmfront_core::caching::freshness::{Freshness, freshness};
 use warmfront_core::http::framing::check_request;
@@ -66,7 +68,8 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest)
         query: target.query,
         headers: &head.headers,
     };
-    match admit(&distribution, behavior, &view, !body.is_end_stream()) {
+    let has_body = !body.is_end_stream() && !Box::pin(ends_without_data(&view, body)).await;
+    match admit(&distribution, behavior, &view, has_body) {
         Admission::Pass => {}
         Admission::RedirectToHttps { status } => {
             return match https_location(&view, target.path, exchange.shared().https_port) {
@@ -92,6 +95,24 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest)
         Lookup::Answer(answer) => answer,
         Lookup::Origin(stale) => Box::pin(route.answer_by_fetch(&key, stale)).await,
     }
+}
+
+/// Over HTTP/2 a GET may end with an empty DATA frame after its head: that is no body (CloudFront refuses
+/// a GET for the bytes it brings). HTTP/1.1 announces a body in the head, which says it all.
+async fn ends_without_data(view: &RequestView<'_>, body: &mut Body) -> bool {
+    let may_be_empty = view.version == Version::HTTP_2
+        && matches!(*view.method, Method::GET | Method::HEAD)
+        && body.size_hint().exact().is_none();
+    if !may_be_empty {
+        return false;
+    }
+    while let Some(frame) = body.frame().await {
+        if !frame.is_ok_and(|frame| frame.data_ref().is_some_and(Bytes::is_empty)) {
+            return false;
+        }
+    }
+    *body = Body::empty();
+    true
 }
 
 /// A request that was let in, and where it goes.
