@@ -65,6 +65,11 @@ fn one_slip_in_a_service_gives_one_message_where_it_stands() {
         ),
         (
             &events,
+            "      - httpApi: {path: /hello, method: [get]}\n",
+            "14:41 error method is one of *, ANY, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, not a list",
+        ),
+        (
+            &events,
             "      - httpApi: hello\n",
             "14:18 error \"hello\" is no route; write 'GET /hello', '* /hello' or '*'",
         ),

@@ -164,6 +164,16 @@ impl Writer<'_> {
         if details.value == Value::Unknown {
             return None;
         }
+        if let Some(method) = details.get("method")
+            && method.as_text().is_none()
+            && method.value != Value::Unknown
+        {
+            // Read as missing it would mean any method, which nobody wrote.
+            let message =
+                format!("method is one of *, {}, not {}", listed(METHODS), method.describe());
+            self.error(&method.place, path, message);
+            return None;
+        }
         let text = |key: &str| details.get(key).and_then(Node::as_text).map(str::to_owned);
         let found = match details.as_text() {
             Some("*") => Some(("*".to_owned(), "*".to_owned())),
