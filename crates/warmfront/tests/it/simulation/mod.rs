@@ -9,7 +9,7 @@
 //! 4. every viewer gets an answer;
 //! 5. what is for one viewer reaches no other.
 //!
-//! `WARMFRONT_SEEDS=10000` runs more seeds; a failure prints its seed.
+//! `WARMFRONT_SEEDS=10000` runs more seeds; a failure prints its seed, and `WARMFRONT_SEED` runs that one.
 
 mod origin;
 
@@ -236,16 +236,18 @@ impl Simulation {
             .is_some_and(|at| *at >= waited.start || now.saturating_sub(*at) <= ERROR_CACHING);
         let until =
             if failing { served.until.max(served.until_when_failing) } else { served.until };
-        // What came for this very request answers it, however long its last step took.
+        // The answer is decided at some moment of the wait; that the clock jumps before it is delivered
+        // makes it no staler. What came for this very request answers it in any case.
         let is_news = served.last >= waited.start;
-        assert!(now <= until || is_news, "a stale reply, {served:?}, {waited:?}: {context}");
+        let decided = waited.start <= until || is_news;
+        assert!(decided, "a stale reply, {served:?}, {waited:?}: {context}");
     }
 }
 
 #[test]
 fn the_cache_keeps_its_promises_whatever_origins_and_viewers_do() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    for seed in 0..seeds(60) {
+    for seed in seeds(60) {
         runtime.block_on(async {
             let simulation = Simulation::new(seed);
             for _ in 0..40 {
@@ -262,7 +264,7 @@ fn the_cache_keeps_its_promises_whatever_origins_and_viewers_do() {
 #[test]
 fn the_cache_keeps_its_promises_across_threads() {
     const WORKERS: usize = 3;
-    for seed in 0..seeds(40) {
+    for seed in seeds(40) {
         let simulation = Simulation::new(seed);
         let barrier = Arc::new(tokio::sync::Barrier::new(WORKERS));
         std::thread::scope(|scope| {
@@ -309,8 +311,13 @@ fn work(simulation: &Simulation, everyone: &tokio::sync::Barrier) {
     }
 }
 
-fn seeds(default: u64) -> u64 {
-    std::env::var("WARMFRONT_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+/// As many as `WARMFRONT_SEEDS` says, or only the one that `WARMFRONT_SEED` names.
+fn seeds(default: u64) -> Range<u64> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    match number("WARMFRONT_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("WARMFRONT_SEEDS").unwrap_or(default),
+    }
 }
 
 /// Invariant 1, where every answer may be shared: however the viewers come and go, one fetch at a time.
