@@ -1,15 +1,21 @@
 //! What a cache behavior says: whom it admits, what it forwards, how long it keeps.
 
+use std::sync::Arc;
+
+use crate::access::signed::TrustedKeys;
+use crate::origin::Failover;
 use crate::path_pattern::PathPattern;
-use crate::policy::{CachePolicy, OriginRequestPolicy};
+use crate::policy::{CachePolicy, OriginRequestPolicy, ResponseHeadersPolicy};
 
 /// One cache behavior, compiled.
 #[derive(Debug, Clone)]
 pub struct Behavior {
     /// Which paths it answers; `*` for the default behavior.
     pub path_pattern: PathPattern,
-    /// Index into [`crate::Distribution::origins`].
+    /// Index into [`crate::Distribution::origins`]: the only origin, or the primary one of a group.
     pub origin: usize,
+    /// The rest of the origin group, if the target is one.
+    pub failover: Option<Failover>,
     /// Which schemes viewers may use.
     pub viewer_protocol_policy: ViewerProtocolPolicy,
     /// Which methods reach the origin at all.
@@ -22,6 +28,25 @@ pub struct Behavior {
     pub origin_request_policy: OriginRequestPolicy,
     /// Whether the edge may compress (`Compress`).
     pub compress: bool,
+    /// What becomes of the response's headers on their way to the viewer.
+    pub response_headers_policy: Option<Arc<ResponseHeadersPolicy>>,
+    /// Whose signatures a request needs; `None`: no signature is needed.
+    pub trusted_keys: Option<Arc<TrustedKeys>>,
+    /// `GrpcConfig.Enabled`: gRPC passes through.
+    pub grpc: bool,
+    /// `RealtimeLogConfigArn`.
+    pub real_time_log: Option<Arc<RealTimeLog>>,
+}
+
+/// One `AWS::CloudFront::RealtimeLogConfig`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RealTimeLog {
+    /// Its name.
+    pub name: String,
+    /// How many of a hundred requests are logged (1-100).
+    pub sampling_rate: u8,
+    /// The names of the chosen fields, as written.
+    pub fields: Vec<String>,
 }
 
 /// `ViewerProtocolPolicy`.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::access::geo::GeoRestriction;
 use crate::behavior::Behavior;
 use crate::caching::CacheRules;
 use crate::function::{Function, HttpApi};
@@ -50,6 +51,10 @@ pub struct Distribution {
     pub error_responses: Vec<ErrorResponse>,
     /// The highest protocol offered to viewers.
     pub http_version: HttpVersion,
+    /// Which countries are served.
+    pub geo_restriction: GeoRestriction,
+    /// Standard logs; `None`: none are written.
+    pub logging: Option<Logging>,
     /// Which cache rules hold: CloudFront's or RFC 9111's.
     pub rules: CacheRules,
 }
@@ -61,6 +66,28 @@ pub struct ErrorResponse {
     pub status: u16,
     /// How long such an error stays in the cache at least (`ErrorCachingMinTTL`, seconds; CloudFront guide: default 10).
     pub caching_min_ttl: std::time::Duration,
+    /// What the viewer gets instead; `None`: the error as it is.
+    pub page: Option<ErrorPage>,
+}
+
+/// `ResponsePagePath` and `ResponseCode`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorPage {
+    /// Where the page is, beginning with a slash; it is matched against the behaviors like any path.
+    pub path: String,
+    /// The status that the viewer gets with it.
+    pub status: u16,
+}
+
+/// `Logging`: standard logs, version 1 (CloudFront guide: standard logging).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logging {
+    /// `Bucket`, as written: `name.s3.amazonaws.com`.
+    pub bucket: String,
+    /// `Prefix` of the files' names.
+    pub prefix: String,
+    /// Whether cookies are logged.
+    pub include_cookies: bool,
 }
 
 /// `HttpVersion`: the highest protocol that viewers are offered.

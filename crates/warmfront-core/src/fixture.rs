@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::access::geo::GeoRestriction;
 use crate::behavior::{AllowedMethods, ViewerProtocolPolicy};
 use crate::caching::CacheRules;
 use crate::distribution::HttpVersion;
@@ -25,6 +26,8 @@ pub(crate) fn distribution() -> Distribution {
         behaviors: vec![Arc::new(behavior("*"))],
         error_responses: Vec::new(),
         http_version: HttpVersion::default(),
+        geo_restriction: GeoRestriction::None,
+        logging: None,
         rules: CacheRules::default(),
     }
 }
@@ -47,6 +50,7 @@ pub(crate) fn origin() -> Origin {
         keepalive_timeout: Duration::from_secs(5),
         response_completion_timeout: None,
         target: Target::Dns,
+        access_control: None,
     }
 }
 
@@ -55,6 +59,7 @@ pub(crate) fn behavior(pattern: &str) -> Behavior {
     Behavior {
         path_pattern: PathPattern::parse(pattern).expect("tests give patterns that parse"),
         origin: 0,
+        failover: None,
         viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
         allowed_methods: AllowedMethods::GetHead,
         caches_options: false,
@@ -75,6 +80,10 @@ pub(crate) fn behavior(pattern: &str) -> Behavior {
             query_strings: Selection::None,
         },
         compress: false,
+        response_headers_policy: None,
+        trusted_keys: None,
+        grpc: false,
+        real_time_log: None,
     }
 }
 

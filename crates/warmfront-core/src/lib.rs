@@ -5,6 +5,7 @@
 //!
 //! Start at [`distribution`] for what is being served and at [`caching`] for what may be stored.
 
+pub mod access;
 pub mod admission;
 pub mod behavior;
 pub mod caching;

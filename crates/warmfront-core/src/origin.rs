@@ -33,6 +33,41 @@ pub struct Origin {
     pub response_completion_timeout: Option<Duration>,
     /// Where we connect instead of asking DNS for `domain_name`.
     pub target: Target,
+    /// How requests to it are signed, if they are.
+    pub access_control: Option<OriginAccessControl>,
+}
+
+/// `OriginAccessControl`, or the older origin access identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OriginAccessControl {
+    /// When requests are signed.
+    pub signing: SigningBehavior,
+    /// The service in the signature's scope: `s3`, `lambda`, `mediastore`, `mediapackagev2`.
+    pub service: String,
+    /// The region in the signature's scope.
+    pub region: String,
+}
+
+/// `SigningBehavior` (CloudFront guide: restrict access with an origin access control).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SigningBehavior {
+    /// Sign, and replace the viewer's Authorization.
+    Always,
+    /// Sign unless an Authorization of the viewer is forwarded.
+    NoOverride,
+    /// Do not sign.
+    Never,
+}
+
+/// What an origin group adds to its primary origin (CloudFront guide: origin failover).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failover {
+    /// The group's id, for logs and explanations.
+    pub group: String,
+    /// Index of the secondary origin in [`crate::Distribution::origins`].
+    pub origin: usize,
+    /// The statuses of the primary that lead to the secondary.
+    pub statuses: Vec<u16>,
 }
 
 /// What kind of server an origin is.

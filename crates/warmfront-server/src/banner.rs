@@ -314,6 +314,7 @@ mod tests {
             keepalive_timeout: Duration::from_secs(5),
             response_completion_timeout: None,
             target,
+            access_control: None,
         })
     }
 

@@ -37,6 +37,7 @@ impl Compiler<'_> {
         Some(Behavior {
             path_pattern: path_pattern?,
             origin: origin?,
+            failover: None,
             viewer_protocol_policy: match node.text_at("ViewerProtocolPolicy")? {
                 "redirect-to-https" => ViewerProtocolPolicy::RedirectToHttps,
                 "https-only" => ViewerProtocolPolicy::HttpsOnly,
@@ -47,6 +48,10 @@ impl Compiler<'_> {
             cache_policy,
             origin_request_policy,
             compress,
+            response_headers_policy: None,
+            trusted_keys: None,
+            grpc: false,
+            real_time_log: None,
         })
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use warmfront_core::Distribution;
+use warmfront_core::access::geo::GeoRestriction;
 use warmfront_core::caching::CacheRules;
 use warmfront_core::distribution::{ErrorResponse, HttpVersion};
 
@@ -61,6 +62,8 @@ impl Compiler<'_> {
             behaviors: behaviors.into_iter().map(Arc::new).collect(),
             error_responses: self.error_responses(config, &path),
             http_version: self.http_version(config, &path),
+            geo_restriction: GeoRestriction::None,
+            logging: None,
             rules: CacheRules::CloudFront,
         };
         Some(Draft { distribution, origin_places, alias_places })
@@ -262,7 +265,7 @@ impl Compiler<'_> {
             }
             let caching_min_ttl =
                 node.seconds_at("ErrorCachingMinTTL").unwrap_or(ERROR_CACHING_MIN_TTL);
-            responses.push(ErrorResponse { status, caching_min_ttl });
+            responses.push(ErrorResponse { status, caching_min_ttl, page: None });
         }
         responses
     }

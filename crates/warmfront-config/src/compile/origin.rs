@@ -60,6 +60,7 @@ impl Compiler<'_> {
             keepalive_timeout: seconds("OriginKeepaliveTimeout").unwrap_or(KEEPALIVE_TIMEOUT),
             response_completion_timeout,
             target: Target::Dns,
+            access_control: None,
         }
     }
 

@@ -66,39 +66,17 @@ fn forwards_device(behavior: &Behavior) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::PathPattern;
-    use crate::behavior::{AllowedMethods, ViewerProtocolPolicy};
-    use crate::policy::{CachePolicy, OriginRequestPolicy, Selection, TtlBounds};
+    use crate::fixture;
 
     fn names(names: &[&str]) -> Vec<HeaderName> {
         names.iter().map(|name| HeaderName::from_bytes(name.as_bytes()).unwrap()).collect()
     }
 
     fn behavior(keyed: &[&str], forwarded: HeaderSelection) -> Behavior {
-        Behavior {
-            path_pattern: PathPattern::any(),
-            origin: 0,
-            viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
-            allowed_methods: AllowedMethods::GetHead,
-            caches_options: false,
-            cache_policy: CachePolicy {
-                name: String::new(),
-                ttl: TtlBounds::new(0, 0, 60).unwrap(),
-                headers: names(keyed),
-                cookies: Selection::None,
-                query_strings: Selection::None,
-                gzip: false,
-                brotli: false,
-                legacy: false,
-            },
-            origin_request_policy: OriginRequestPolicy {
-                name: String::new(),
-                headers: forwarded,
-                cookies: Selection::None,
-                query_strings: Selection::None,
-            },
-            compress: false,
-        }
+        let mut behavior = fixture::behavior("*");
+        behavior.cache_policy.headers = names(keyed);
+        behavior.origin_request_policy.headers = forwarded;
+        behavior
     }
 
     #[track_caller]

@@ -10,9 +10,11 @@ pub mod cache_key;
 pub mod generated;
 pub mod managed;
 pub mod origin_request;
+pub mod response_headers;
 
 pub use cache_key::{forwards_cookies, is_cacheable_method, write_cache_key};
 pub use origin_request::{EdgeFacts, Forwarded, origin_request};
+pub use response_headers::ResponseHeadersPolicy;
 
 /// TTLs and cache key of a behavior (`AWS::CloudFront::CachePolicy`, or legacy `ForwardedValues`).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -68,10 +68,12 @@ pub(crate) fn stack(ttl: (u64, u64, u64)) -> Arc<Stack> {
         keepalive_timeout: Duration::from_secs(5),
         response_completion_timeout: None,
         target: Target::Dns,
+        access_control: None,
     };
     let behavior = Behavior {
         path_pattern: PathPattern::any(),
         origin: 0,
+        failover: None,
         viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
         allowed_methods: AllowedMethods::All,
         caches_options: false,
@@ -92,6 +94,10 @@ pub(crate) fn stack(ttl: (u64, u64, u64)) -> Arc<Stack> {
             query_strings: Selection::None,
         },
         compress: false,
+        response_headers_policy: None,
+        trusted_keys: None,
+        grpc: false,
+        real_time_log: None,
     };
     let distribution = Distribution {
         id: "E1234567890ABC".into(),
@@ -104,6 +110,8 @@ pub(crate) fn stack(ttl: (u64, u64, u64)) -> Arc<Stack> {
         behaviors: vec![Arc::new(behavior)],
         error_responses: Vec::new(),
         http_version: HttpVersion::Http2,
+        geo_restriction: Default::default(),
+        logging: None,
         rules: Default::default(),
     };
     Arc::new(Stack { distributions: vec![Arc::new(distribution)], ..Stack::default() })

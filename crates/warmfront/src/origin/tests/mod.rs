@@ -112,6 +112,7 @@ fn origin(target: Target) -> Origin {
         keepalive_timeout: Duration::from_secs(5),
         response_completion_timeout: None,
         target,
+        access_control: None,
     }
 }
 

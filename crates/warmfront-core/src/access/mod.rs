@@ -1,0 +1,4 @@
+//! Who may see what: countries, signed URLs and cookies.
+
+pub mod geo;
+pub mod signed;
