@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) cache: Cache,
     pub(crate) identity: Identity,
     pub(crate) https_port: u16,
+    /// What the observer said when it was asked.
+    pub(crate) wants_detail: bool,
 }
 
 /// How an edge is put together.
@@ -70,6 +72,7 @@ impl Edge {
         let shared = Shared {
             stack: ArcSwap::new(stack),
             clock,
+            wants_detail: observer.wants_detail(),
             observer,
             cache: Cache::new(Arc::new(MemoryStorage::new(cache))),
             identity: Identity::random(),

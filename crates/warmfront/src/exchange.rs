@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::header::{HOST, REFERER, USER_AGENT};
-use warmfront_core::{Distribution, Stack};
+use warmfront_core::{Behavior, Distribution, Stack};
 
 use crate::edge::Shared;
-use crate::observe::{AccessRecord, Delivery};
+use crate::observe::{AccessRecord, Delivery, Detail, counted};
 use crate::request::{Reply, ViewerRequest};
 use crate::request_id::RequestId;
 use crate::respond::Answer;
@@ -21,7 +21,13 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    pub(crate) fn begin(shared: &Arc<Shared>, request: &ViewerRequest) -> Self {
+    /// A request arrives. Its body is counted when that is told.
+    pub(crate) fn begin(shared: &Arc<Shared>, request: &mut ViewerRequest) -> Self {
+        let mut request_bytes = None;
+        let detail = shared.wants_detail.then(|| {
+            (request.body, request_bytes) = counted(std::mem::take(&mut request.body));
+            Detail::of(request)
+        });
         let head = &request.head;
         // One pass, the first line of each counts: cheaper than three look-ups.
         let (mut host, mut referer, mut user_agent) = (None, None, None);
@@ -55,9 +61,11 @@ impl Exchange {
             time_taken: Duration::ZERO,
             complete: false,
             failure: None,
+            detail,
         };
         let started = shared.clock.monotonic();
-        let delivery = Box::new(Delivery::new(record, shared.clone(), started));
+        let mut delivery = Box::new(Delivery::new(record, shared.clone(), started));
+        delivery.request_bytes = request_bytes;
         Self { stack: shared.stack.load_full(), delivery }
     }
 
@@ -83,11 +91,21 @@ impl Exchange {
         self.delivery.record.distribution = Some(distribution.clone());
     }
 
+    /// The behavior that its path matched, for the log.
+    pub(crate) fn matched(&mut self, behavior: &Arc<Behavior>) {
+        if let Some(detail) = &mut self.delivery.record.detail {
+            detail.behavior = Some(behavior.clone());
+        }
+    }
+
     /// Adds the headers that every reply carries, and reports the request once its body is delivered.
     pub(crate) fn finish(mut self, answer: Answer) -> Reply {
         let Answer { mut reply, result, detailed_result } = answer;
         let now = self.received();
         crate::respond::sign(reply.headers_mut(), self.shared(), self.id(), result, now);
+        if let Some(detail) = &mut self.delivery.record.detail {
+            detail.answered(&reply);
+        }
         self.delivery.answered(reply.status().as_u16(), result, detailed_result);
         reply.map(|body| body.reporting_to(self.delivery))
     }

@@ -35,7 +35,7 @@ pub(crate) fn serve(
     mut request: ViewerRequest,
 ) -> impl Future<Output = Reply> + Send + '_ {
     async move {
-        let mut exchange = Exchange::begin(&edge.shared, &request);
+        let mut exchange = Exchange::begin(&edge.shared, &mut request);
         let answer = walk(edge, &mut exchange, &mut request).await;
         exchange.finish(answer)
     }
@@ -59,6 +59,7 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest)
 
     let path = distribution.effective_path(target.path);
     let behavior = distribution.behavior_for(&path);
+    exchange.matched(behavior);
     let view = RequestView {
         method: &head.method,
         scheme: viewer.scheme,

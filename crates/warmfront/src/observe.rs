@@ -1,8 +1,11 @@
 //! What the engine tells about its work. How that looks as a log line or a metric is the program's choice.
 
+mod detail;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
@@ -13,6 +16,9 @@ use crate::edge::Shared;
 use crate::request::TlsInfo;
 use crate::request_id::RequestId;
 
+pub use detail::Detail;
+pub(crate) use detail::counted;
+
 /// Hears what happened. Called on the request's own task: be quick, never block.
 pub trait Observer: fmt::Debug + Send + Sync + 'static {
     /// A request is over: its reply was delivered, or broke off.
@@ -20,6 +26,11 @@ pub trait Observer: fmt::Debug + Send + Sync + 'static {
 
     /// Something a person should read, such as a failing origin.
     fn note(&self, request_id: &str, message: &str);
+
+    /// Whether [`AccessRecord::detail`] is wanted. Asked once, when the edge is made.
+    fn wants_detail(&self) -> bool {
+        false
+    }
 }
 
 /// Hears nothing.
@@ -76,6 +87,8 @@ pub struct AccessRecord {
     pub complete: bool,
     /// Why the body broke off.
     pub failure: Option<String>,
+    /// What only CloudFront's own log formats tell; `None` unless the [`Observer`] wants it.
+    pub detail: Option<Box<Detail>>,
 }
 
 /// Rides on a reply's body and reports when the body is done or dropped.
@@ -86,11 +99,21 @@ pub(crate) struct Delivery {
     pub(crate) bytes: u64,
     pub(crate) complete: bool,
     pub(crate) failure: Option<String>,
+    /// Counts the request's body, when it has one and its length is told.
+    pub(crate) request_bytes: Option<Arc<AtomicU64>>,
 }
 
 impl Delivery {
     pub(crate) fn new(record: AccessRecord, shared: Arc<Shared>, started: Duration) -> Self {
-        Self { record, shared, started, bytes: 0, complete: false, failure: None }
+        Self {
+            record,
+            shared,
+            started,
+            bytes: 0,
+            complete: false,
+            failure: None,
+            request_bytes: None,
+        }
     }
 
     /// The head of the reply is ready.
@@ -117,6 +140,9 @@ impl Drop for Delivery {
         self.record.time_taken = self.elapsed();
         self.record.complete = self.complete;
         self.record.failure = self.failure.take();
+        if let (Some(detail), Some(taken)) = (&mut self.record.detail, &self.request_bytes) {
+            detail.request_body_bytes = taken.load(Relaxed);
+        }
         self.shared.observer.request_done(&self.record);
     }
 }

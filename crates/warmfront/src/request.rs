@@ -1,6 +1,6 @@
 //! What a viewer brings and what it gets.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use warmfront_core::origin::Scheme;
@@ -27,6 +27,8 @@ pub struct Viewer {
     pub address: SocketAddr,
     /// https when it came over TLS.
     pub scheme: Scheme,
+    /// The address the viewer connected to, where it is known.
+    pub local_ip: Option<IpAddr>,
     /// The port the viewer connected to.
     pub local_port: u16,
     /// Facts of the TLS session.

@@ -147,6 +147,7 @@ impl Target for EdgeTarget {
             // Each viewer has a port of its own, as it would over sockets.
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000 + (via.viewer % 20_000) as u16)),
             scheme: if is_https { origin::Scheme::Https } else { origin::Scheme::Http },
+            local_ip: Some(Ipv4Addr::LOCALHOST.into()),
             local_port: if is_https { 443 } else { 80 },
             tls: is_https.then(|| {
                 let (protocol, cipher) =

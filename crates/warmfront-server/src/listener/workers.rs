@@ -179,7 +179,9 @@ impl<A: Answers> Door<A> {
             let _ = phase.wait_for(|phase| *phase != Phase::Serving).await;
         };
         let take = |accepted: Accepted| {
-            let viewer = Viewer { address: accepted.peer, scheme, local_port, tls: None };
+            // Where we listen on every address, only the connection knows which one it came to.
+            let local_ip = accepted.stream.local_addr().ok().map(|address| address.ip());
+            let viewer = Viewer { address: accepted.peer, scheme, local_ip, local_port, tls: None };
             self.take(accepted, viewer);
         };
         let trouble = |error: &io::Error| counters.accept_failed(error);

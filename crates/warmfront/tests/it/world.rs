@@ -144,6 +144,7 @@ pub(crate) fn request(method: Method, path: &str) -> ViewerRequest {
         viewer: Viewer {
             address: SocketAddr::from(([127, 0, 0, 1], 40_000)),
             scheme: Scheme::Http,
+            local_ip: None,
             local_port: 8080,
             tls: None,
         },

@@ -1,0 +1,146 @@
+//! What an observer hears of a request.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method};
+use warmfront::edge::EdgeOptions;
+use warmfront::{AccessRecord, Body, Edge, Observer};
+
+use crate::world::{Pieces, ScriptedOrigin, answer, read, request, stack};
+
+#[derive(Debug)]
+struct Recorder {
+    heard: Mutex<Vec<AccessRecord>>,
+    wants_detail: bool,
+}
+
+impl Observer for Recorder {
+    fn request_done(&self, record: &AccessRecord) {
+        self.heard.lock().unwrap().push(record.clone());
+    }
+    fn note(&self, _: &str, _: &str) {}
+    fn wants_detail(&self) -> bool {
+        self.wants_detail
+    }
+}
+
+fn pieces(pieces: &[&'static str], breaks: bool) -> Body {
+    let pieces = pieces.iter().map(|piece| Bytes::from_static(piece.as_bytes())).collect();
+    Body::stream(Pieces { pieces, length: None, breaks, rested: false })
+}
+
+/// An edge whose origin takes the whole request and answers with ten bytes; `/broken` breaks off
+/// after five, and `/never` does not answer.
+fn world(wants_detail: bool) -> (Edge, Arc<Recorder>) {
+    let origin = ScriptedOrigin(Box::new(|request| {
+        Box::pin(async move {
+            let path = request.head.uri.path().to_owned();
+            let _ = http_body_util::BodyExt::collect(request.body).await;
+            match path.as_str() {
+                "/never" => std::future::pending().await,
+                "/broken" => answer(200, &[], pieces(&["01234"], true)),
+                _ => {
+                    let headers = [
+                        ("cache-control", "max-age=60".into()),
+                        ("content-type", "text/plain".into()),
+                    ];
+                    answer(200, &headers, Body::full("0123456789"))
+                }
+            }
+        })
+    }));
+    let recorder = Arc::new(Recorder { heard: Mutex::default(), wants_detail });
+    let mut options = EdgeOptions::new(stack((0, 0, 3600)), Arc::new(origin));
+    options.observer = recorder.clone();
+    (Edge::new(options), recorder)
+}
+
+impl Recorder {
+    fn last(&self) -> AccessRecord {
+        self.heard.lock().unwrap().last().unwrap().clone()
+    }
+}
+
+#[tokio::test]
+async fn without_a_log_that_asks_nothing_is_copied() {
+    let (edge, heard) = world(false);
+    read(edge.call(request(Method::GET, "/a")).await).await;
+    let record = heard.last();
+    assert!(record.detail.is_none());
+    assert_eq!((record.status, record.request_head_bytes()), (200, 0));
+}
+
+#[tokio::test]
+async fn sizes_are_those_of_http_1() {
+    let (edge, heard) = world(true);
+    let mut post = request(Method::POST, "/a?b=c");
+    post.head.headers.insert("x-long", HeaderValue::from_static("12345"));
+    post.body = pieces(&["abc", "de"], false);
+    let reply = edge.call(post).await;
+    let reply_head: usize =
+        reply.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    read(reply).await;
+    let record = heard.last();
+    let detail = record.detail.as_ref().unwrap();
+    let sent =
+        "POST /a?b=c HTTP/1.1\r\nhost: d1234567890abc.cloudfront.net\r\nx-long: 12345\r\n\r\n";
+    assert_eq!(record.request_head_bytes(), sent.len() as u64);
+    assert_eq!(detail.request_body_bytes, 5);
+    assert_eq!(detail.reply_head_bytes, ("HTTP/1.1 200 OK\r\n\r\n".len() + reply_head) as u64);
+    assert_eq!(record.body_bytes, 10);
+    assert_eq!(detail.content_type.as_ref().unwrap(), "text/plain");
+    assert!(detail.behavior.is_some());
+}
+
+#[tokio::test]
+async fn a_range_and_a_head_say_what_they_sent() {
+    let (edge, heard) = world(true);
+    read(edge.call(request(Method::GET, "/a")).await).await;
+    let mut part = request(Method::GET, "/a");
+    part.head.headers.insert("range", HeaderValue::from_static("bytes=2-4"));
+    assert_eq!(read(edge.call(part).await).await.body, b"234");
+    let record = heard.last();
+    let detail = record.detail.as_ref().unwrap();
+    assert_eq!(detail.content_range.as_ref().unwrap(), "bytes 2-4/10");
+    assert_eq!(detail.content_length.as_ref().unwrap(), "3");
+    assert_eq!(record.final_result(), ("Hit", "Hit"));
+    read(edge.call(request(Method::HEAD, "/a")).await).await;
+    let record = heard.last();
+    assert_eq!(record.body_bytes, 0);
+    assert_eq!(record.detail.as_ref().unwrap().content_length.as_ref().unwrap(), "10");
+    assert_eq!(record.final_result(), ("Hit", "Hit"));
+}
+
+#[tokio::test]
+async fn the_final_result_tells_who_broke_off() {
+    let (edge, heard) = world(true);
+    assert!(!read(edge.call(request(Method::GET, "/broken")).await).await.whole);
+    let record = heard.last();
+    assert_eq!((record.status, record.result), (200, "Miss"));
+    assert_eq!(record.final_result(), ("Error", "OriginCommError"));
+    // A viewer that leaves with the head in its hands.
+    drop(edge.call(request(Method::GET, "/a")).await);
+    let record = heard.last();
+    assert_eq!((record.result, record.final_result()), ("Miss", ("Error", "ClientCommError")));
+    // One that does not wait for it.
+    let mut call = Box::pin(edge.call(request(Method::GET, "/never")));
+    assert!(polled_once(&mut call).await.is_none());
+    drop(call);
+    let record = heard.last();
+    assert_eq!(record.status, 0);
+    assert_eq!(record.final_result(), ("Error", "ClientHungUpRequest"));
+    assert_eq!(
+        record.detail.as_ref().unwrap().headers.len(),
+        1,
+        "its headers are told all the same"
+    );
+}
+
+async fn polled_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    std::future::poll_fn(|cx| match std::pin::Pin::new(&mut *future).poll(cx) {
+        std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
+        std::task::Poll::Pending => std::task::Poll::Ready(None),
+    })
+    .await
+}
