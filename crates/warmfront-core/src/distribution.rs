@@ -3,9 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use ::http::HeaderName;
+
 use crate::access::geo::GeoRestriction;
 use crate::behavior::Behavior;
 use crate::caching::CacheRules;
+use crate::continuous_deployment::ContinuousDeployment;
 use crate::function::{Function, HttpApi};
 use crate::http::host;
 use crate::origin::Origin;
@@ -57,6 +60,29 @@ pub struct Distribution {
     pub logging: Option<Logging>,
     /// Which cache rules hold: CloudFront's or RFC 9111's.
     pub rules: CacheRules,
+    /// How viewers come to it.
+    pub role: Role,
+    /// `ContinuousDeploymentPolicyId`, when the policy is enabled: which requests a staging distribution
+    /// answers in its place.
+    pub continuous_deployment: Option<Box<ContinuousDeployment>>,
+    /// `CacheTagConfig.HeaderName`: where the origin's responses carry their cache tags.
+    pub cache_tag_header: Option<HeaderName>,
+}
+
+/// How viewers come to a distribution.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Role {
+    /// By its host names.
+    #[default]
+    Standard,
+    /// By its primary alone, whatever host they ask for (CloudFront guide: continuous deployment).
+    Staging,
+    /// By the domains of a tenant: a multi-tenant distribution with the tenant's parameters filled in.
+    /// [`Distribution::id`] is the tenant's id.
+    Tenant {
+        /// The id of the multi-tenant distribution.
+        template: String,
+    },
 }
 
 /// One entry of `CustomErrorResponses`.
@@ -107,24 +133,31 @@ pub enum HttpVersion {
 impl Stack {
     /// The distribution that `host` (with or without a port) belongs to.
     ///
-    /// The only distribution of a source answers any host. Several are told apart by their aliases,
+    /// The only distribution of a source answers any host; one that is in staging does not count, since
+    /// viewers come to it by its primary. Several are told apart by their aliases,
     /// their `d….cloudfront.net` name and `<logicalid>.localhost`; an exact name beats a wildcard,
     /// and of wildcards the longest wins (CloudFront guide: alternate domain names). Letter case,
     /// the port and a trailing dot do not count.
     pub fn distribution_for(&self, host: &str) -> Option<&Arc<Distribution>> {
-        if let [only] = self.distributions.as_slice() {
+        let mut reachable = self.reachable();
+        if let (Some(only), None) = (reachable.next(), reachable.next()) {
             return Some(only);
         }
         let name = host::name(host);
-        let exact = self.distributions.iter().find(|distribution| distribution.is_called(name));
+        let exact = self.reachable().find(|distribution| distribution.is_called(name));
         exact.or_else(|| {
-            let wildcards = self.distributions.iter().filter_map(|distribution| {
+            let wildcards = self.reachable().filter_map(|distribution| {
                 let aliases = distribution.aliases.iter();
                 let longest = aliases.filter(|alias| is_under(alias, name)).map(String::len).max();
                 longest.map(|length| (length, distribution))
             });
             wildcards.max_by_key(|(length, _)| *length).map(|(_, distribution)| distribution)
         })
+    }
+
+    /// The distributions that a host can lead to.
+    pub fn reachable(&self) -> impl Iterator<Item = &Arc<Distribution>> {
+        self.distributions.iter().filter(|distribution| distribution.role != Role::Staging)
     }
 }
 
@@ -218,6 +251,20 @@ mod tests {
         let stack = stack(&[("Site", &["www.example.com"])]);
         for host in ["www.example.com", "localhost:8080", "[::1]:8080", "other", ""] {
             check(&stack, host, Some("Site"));
+        }
+    }
+
+    #[test]
+    fn a_staging_distribution_is_never_reached_by_host_and_does_not_count() {
+        let mut stack = stack(&[("Site", &["www.example.com"]), ("Next", &["next.example.com"])]);
+        Arc::make_mut(&mut stack.distributions[1]).role = Role::Staging;
+        for host in ["next.example.com", "next.localhost", "d0000000000001.cloudfront.net"] {
+            check(&stack, host, Some("Site"));
+        }
+        stack.distributions.push(stack.distributions[0].clone());
+        Arc::make_mut(&mut stack.distributions[2]).aliases = vec!["x.example.com".to_owned()];
+        for host in ["next.example.com", "next.localhost", "d0000000000001.cloudfront.net"] {
+            check(&stack, host, None);
         }
     }
 

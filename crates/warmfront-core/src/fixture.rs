@@ -8,7 +8,7 @@ use ::http::{HeaderMap, HeaderName, HeaderValue};
 use crate::access::geo::GeoRestriction;
 use crate::behavior::{AllowedMethods, ViewerProtocolPolicy};
 use crate::caching::CacheRules;
-use crate::distribution::HttpVersion;
+use crate::distribution::{HttpVersion, Role};
 use crate::origin::{OriginKind, OriginProtocolPolicy, Target};
 use crate::policy::{CachePolicy, HeaderSelection, OriginRequestPolicy, Selection, TtlBounds};
 use crate::{Behavior, Distribution, Origin, PathPattern};
@@ -29,6 +29,9 @@ pub(crate) fn distribution() -> Distribution {
         geo_restriction: GeoRestriction::None,
         logging: None,
         rules: CacheRules::default(),
+        role: Role::Standard,
+        continuous_deployment: None,
+        cache_tag_header: None,
     }
 }
 

@@ -9,6 +9,7 @@ pub mod access;
 pub mod admission;
 pub mod behavior;
 pub mod caching;
+pub mod continuous_deployment;
 pub mod distribution;
 pub mod error_page;
 #[cfg(test)]

@@ -59,6 +59,41 @@ pub enum SigningBehavior {
     Never,
 }
 
+/// Whether one request to an origin is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signing {
+    /// It is; an Authorization of the viewer is replaced.
+    Sign,
+    /// It goes as it is, because …
+    LeaveAlone(Unsigned),
+}
+
+/// Why a request is not signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsigned {
+    /// The origin has no access control.
+    NoAccessControl,
+    /// `SigningBehavior` is `never`.
+    Never,
+    /// `SigningBehavior` is `no-override`, and the viewer's Authorization is forwarded.
+    ViewerAuthorization,
+    /// A directory or a local function asks for no signature.
+    Local,
+}
+
+impl std::fmt::Display for Unsigned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Unsigned::NoAccessControl => "the origin has no access control",
+            Unsigned::Never => "SigningBehavior is never",
+            Unsigned::ViewerAuthorization => {
+                "SigningBehavior is no-override, and the viewer's Authorization is forwarded"
+            }
+            Unsigned::Local => "a directory or a local function asks for no signature",
+        })
+    }
+}
+
 /// What an origin group adds to its primary origin (CloudFront guide: origin failover).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failover {
@@ -144,9 +179,11 @@ impl Scheme {
 impl Origin {
     /// The scheme toward this origin for a viewer that came with `viewer`.
     ///
-    /// CloudFront guide: `match-viewer` takes the viewer's scheme; S3 origins do the same.
+    /// CloudFront guide: `match-viewer` takes the viewer's scheme; S3 origins do the same, unless every
+    /// request to them is signed (restrict access to an S3 origin: `always` uses HTTPS).
     pub fn scheme_for(&self, viewer: Scheme) -> Scheme {
         match &self.kind {
+            OriginKind::S3 if self.always_signs() => Scheme::Https,
             OriginKind::S3 => viewer,
             OriginKind::Custom { protocol_policy, .. } => match protocol_policy {
                 OriginProtocolPolicy::HttpOnly => Scheme::Http,
@@ -164,5 +201,68 @@ impl Origin {
             (OriginKind::Custom { http_port, .. }, Scheme::Http) => *http_port,
             (OriginKind::Custom { https_port, .. }, Scheme::Https) => *https_port,
         }
+    }
+
+    /// Whether a request with these headers is signed; `has_authorization`: one of the viewer is forwarded
+    /// (CloudFront guide: restrict access with an origin access control).
+    pub fn signing(&self, has_authorization: bool) -> Signing {
+        let Some(control) = &self.access_control else {
+            return Signing::LeaveAlone(Unsigned::NoAccessControl);
+        };
+        match (&self.target, control.signing) {
+            (Target::Directory(_) | Target::HttpApi(_), _) => Signing::LeaveAlone(Unsigned::Local),
+            (_, SigningBehavior::Never) => Signing::LeaveAlone(Unsigned::Never),
+            (_, SigningBehavior::NoOverride) if has_authorization => {
+                Signing::LeaveAlone(Unsigned::ViewerAuthorization)
+            }
+            (_, SigningBehavior::Always | SigningBehavior::NoOverride) => Signing::Sign,
+        }
+    }
+
+    fn always_signs(&self) -> bool {
+        let control = self.access_control.as_ref();
+        control.is_some_and(|control| control.signing == SigningBehavior::Always)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    fn origin(signing: Option<SigningBehavior>, target: Target) -> Origin {
+        let control = |signing| OriginAccessControl {
+            signing,
+            service: "s3".to_owned(),
+            region: "us-east-1".to_owned(),
+        };
+        let kind = OriginKind::S3;
+        Origin { access_control: signing.map(control), target, kind, ..fixture::origin() }
+    }
+
+    #[test]
+    fn the_signing_behavior_decides_with_the_viewers_authorization() {
+        use SigningBehavior::{Always, Never, NoOverride};
+        let no = Signing::LeaveAlone;
+        for (behavior, without, with) in [
+            (Some(Always), Signing::Sign, Signing::Sign),
+            (Some(NoOverride), Signing::Sign, no(Unsigned::ViewerAuthorization)),
+            (Some(Never), no(Unsigned::Never), no(Unsigned::Never)),
+            (None, no(Unsigned::NoAccessControl), no(Unsigned::NoAccessControl)),
+        ] {
+            let origin = origin(behavior, Target::Dns);
+            assert_eq!(origin.signing(false), without, "{behavior:?}");
+            assert_eq!(origin.signing(true), with, "{behavior:?}");
+        }
+        let local = origin(Some(Always), Target::Directory("public".into()));
+        assert_eq!(local.signing(false), no(Unsigned::Local));
+    }
+
+    #[test]
+    fn a_bucket_that_is_always_signed_for_is_asked_over_https() {
+        let scheme = |signing| origin(signing, Target::Dns).scheme_for(Scheme::Http);
+        assert_eq!(scheme(Some(SigningBehavior::Always)), Scheme::Https);
+        assert_eq!(scheme(Some(SigningBehavior::NoOverride)), Scheme::Http);
+        assert_eq!(scheme(None), Scheme::Http);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use warmfront_core::Distribution;
 use warmfront_core::access::geo::GeoRestriction;
 use warmfront_core::caching::CacheRules;
-use warmfront_core::distribution::{ErrorResponse, HttpVersion};
+use warmfront_core::distribution::{ErrorResponse, HttpVersion, Role};
 
 use super::Compiler;
 use super::origin::NOT_SUBSTITUTED;
@@ -65,6 +65,9 @@ impl Compiler<'_> {
             geo_restriction: GeoRestriction::None,
             logging: None,
             rules: CacheRules::CloudFront,
+            role: Role::Standard,
+            continuous_deployment: None,
+            cache_tag_header: None,
         };
         Some(Draft { distribution, origin_places, alias_places })
     }

@@ -84,6 +84,7 @@ pub fn origin_request(
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_AMZ_CF_ID: HeaderName = HeaderName::from_static("x-amz-cf-id");
+const X_AMZ_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 const AMAZON_CLOUDFRONT: HeaderValue = HeaderValue::from_static("Amazon CloudFront");
 
 struct Rules<'a> {
@@ -115,6 +116,11 @@ impl<'a> Rules<'a> {
             // Without a policy it travels only where the answer is never stored.
             header::AUTHORIZATION => self.names(name) || !self.is_cacheable(),
             _ if Generated::named(name).is_some() && self.lists(name) => false,
+            // CloudFront guide: restrict access to a Lambda function URL. Only the viewer knows the hash
+            // of a body that streams; the signature needs it.
+            _ if *name == X_AMZ_CONTENT_SHA256 && self.origin.access_control.is_some() => {
+                !self.is_cacheable()
+            }
             _ if self.names(name) => true,
             // CloudFront guide: only legacy settings forward what they do not know.
             _ if self.behavior.cache_policy.legacy => !LEGACY_NEEDS_LISTING.contains(name),

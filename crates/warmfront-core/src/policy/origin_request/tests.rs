@@ -314,6 +314,21 @@ fn the_path_of_proxies_grows_at_its_end() {
 }
 
 #[test]
+fn the_hash_of_a_body_travels_with_it_to_an_origin_that_wants_a_signature() {
+    let fields = ["x-amz-content-sha256: 00ff"];
+    let upload = Case::get("/a", &fields).method(Method::PUT);
+    upload.sends(&[]);
+    let mut signed = upload;
+    signed.origin.access_control = Some(crate::origin::OriginAccessControl {
+        signing: crate::origin::SigningBehavior::Always,
+        service: "lambda".to_owned(),
+        region: "us-east-1".to_owned(),
+    });
+    signed.sends(&fields);
+    signed.method(Method::GET).sends(&[]);
+}
+
+#[test]
 fn custom_headers_win() {
     let mut case =
         Case::get("/a", &["x-key: viewer", "x-key: viewer2"]).managed("AllViewerExceptHostHeader");
