@@ -60,6 +60,8 @@ pub struct Distribution {
     pub logging: Option<Logging>,
     /// Which cache rules hold: CloudFront's or RFC 9111's.
     pub rules: CacheRules,
+    /// Part of every cache key: what was stored under another number is not found any more.
+    pub cache_epoch: u32,
     /// How viewers come to it.
     pub role: Role,
     /// `ContinuousDeploymentPolicyId`, when the policy is enabled: which requests a staging distribution

@@ -29,6 +29,7 @@ pub(crate) fn distribution() -> Distribution {
         geo_restriction: GeoRestriction::None,
         logging: None,
         rules: CacheRules::default(),
+        cache_epoch: 0,
         role: Role::Standard,
         continuous_deployment: None,
         cache_tag_header: None,

@@ -11,12 +11,15 @@ mod check;
 mod cli;
 mod engine;
 mod functions;
+mod honesty;
 mod limits;
 mod listener;
 mod observe;
+mod reload;
 mod run;
 mod source;
 mod state;
+mod watch;
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -3,11 +3,9 @@
 //! Exit status: 0 after a drain, 1 and 2 as `check`, 3 when a port or the state directory is taken,
 //! 130 after SIGINT.
 
-use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -15,14 +13,15 @@ use std::time::SystemTime;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
-use warmfront_config::{Loaded, ReportEntry};
+use warmfront_config::Loaded;
 use warmfront_core::Stack;
 
 use crate::admin::Admin;
-use crate::banner::{Addresses, Facts, banner, without_effect};
+use crate::banner::{Addresses, Facts, banner};
 use crate::cli::RunArgs;
 use crate::engine::{Engine, Time};
 use crate::functions::LocalFunctions;
+use crate::honesty::{Kind, honest, properties};
 use crate::listener::dev_ca::DevCa;
 use crate::listener::dev_certificates::DevCertificates;
 use crate::listener::patience::Limits;
@@ -30,7 +29,9 @@ use crate::listener::tcp::{self, Port};
 use crate::listener::tls::Tls;
 use crate::listener::workers::{Common, DRAIN, Sockets, Workers};
 use crate::observe::{Counters, Sink, Watcher, function_logs};
+use crate::reload::Live;
 use crate::state::State;
+use crate::watch::{Saved, Watch};
 use crate::{limits, source};
 
 /// A port or the state directory is taken.
@@ -41,13 +42,13 @@ const USAGE: u8 = 2;
 
 /// Why the program cannot start, and the exit status for it.
 #[derive(Debug)]
-struct Failure {
+pub(crate) struct Failure {
     status: u8,
-    message: String,
+    pub(crate) message: String,
 }
 
 impl Failure {
-    fn new(status: u8, error: impl std::fmt::Display) -> Self {
+    pub(crate) fn new(status: u8, error: impl std::fmt::Display) -> Self {
         Self { status, message: format!("error: {error}") }
     }
 }
@@ -83,6 +84,7 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
 
     let unreadable = |error| Failure::new(source::UNREADABLE, error);
     let source = source::find(args.source.as_deref()).map_err(unreadable)?;
+    let read = SystemTime::now();
     let loaded = source::load(&source, &args.from).map_err(unreadable)?;
     let (stack, loaded) = compiled(loaded)?;
 
@@ -144,14 +146,32 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
     };
 
     let admin_socket = ports.admin.take().map(|port| port.sockets);
-    let program = Program {
+    let watch =
+        match args.watch {
+            false => None,
+            true => Some(Watch::start(vec![state.directory().to_owned()]).map_err(|error| {
+                Failure::new(1, format!("--watch: cannot watch files: {error}"))
+            })?),
+        };
+    let live = Live {
         args,
         source: &source,
+        engine: engine.clone(),
+        functions: functions.clone(),
+        counters: counters.clone(),
+        stack: stack.clone(),
+        files: loaded.files.clone(),
+        read,
+        told: properties(&loaded),
+        epochs: HashMap::new(),
+    };
+    let program = Program {
         engine,
         functions,
         counters,
+        live,
+        watch,
         ready: Arc::default(),
-        told: RefCell::new(properties(&loaded)),
         banner: banner(&stack, &facts),
     };
     let sockets = ports.for_workers(workers);
@@ -163,7 +183,7 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
 }
 
 /// The stack of a source without errors; its warnings are said. With errors: what `check` says.
-fn compiled(mut loaded: Loaded) -> Result<(Arc<Stack>, Loaded), Failure> {
+pub(crate) fn compiled(mut loaded: Loaded) -> Result<(Arc<Stack>, Loaded), Failure> {
     let stack = loaded.stack.take();
     match stack.filter(|_| !loaded.has_errors()) {
         Some(stack) => {
@@ -177,34 +197,6 @@ fn compiled(mut loaded: Loaded) -> Result<(Arc<Stack>, Loaded), Failure> {
             Err(Failure { status: loaded.exit_code().max(1), message })
         }
     }
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Inert,
-    Unprotected,
-}
-
-/// The honesty report's lines of one kind.
-fn honest(loaded: &Loaded, kind: Kind) -> Vec<String> {
-    entries(loaded, kind).map(line).collect()
-}
-
-fn entries(loaded: &Loaded, kind: Kind) -> Box<dyn Iterator<Item = (&ReportEntry, &str)> + '_> {
-    match kind {
-        Kind::Inert => Box::new(loaded.report.inert()),
-        Kind::Unprotected => Box::new(loaded.report.refused()),
-    }
-}
-
-fn line((entry, reason): (&ReportEntry, &str)) -> String {
-    format!("{} {}: {reason}", entry.place, entry.path)
-}
-
-/// The properties of both kinds, without their places: those move with every line that is added.
-fn properties(loaded: &Loaded) -> HashSet<String> {
-    let both = entries(loaded, Kind::Inert).chain(entries(loaded, Kind::Unprotected));
-    both.map(|(entry, _)| entry.path.clone()).collect()
 }
 
 fn cores() -> usize {
@@ -275,24 +267,30 @@ impl Ports {
     }
 }
 
+/// What was saved, where somebody watches.
+async fn saved(watch: &mut Option<Watch>) -> (Saved, &mut Watch) {
+    match watch {
+        Some(watch) => (watch.saved().await, watch),
+        None => std::future::pending().await,
+    }
+}
+
 /// The running program, on the main thread.
 struct Program<'a> {
-    args: &'a RunArgs,
-    source: &'a Path,
     engine: Engine,
     functions: LocalFunctions,
     counters: Arc<Counters>,
+    live: Live<'a>,
+    watch: Option<Watch>,
     /// Whether requests are taken.
     ready: Arc<AtomicBool>,
-    /// The properties without effect in what is being served.
-    told: RefCell<HashSet<String>>,
     /// What is said once requests are taken.
     banner: String,
 }
 
 impl Program<'_> {
     async fn serve(
-        self,
+        mut self,
         common: Common,
         sockets: Vec<Sockets>,
         admin: Option<Vec<TcpListener>>,
@@ -314,12 +312,24 @@ impl Program<'_> {
             // Runs until the program ends: it tells of the drain, too.
             tokio::spawn(admin.serve(listener, std::future::pending()));
         }
+        if let Some(watch) = &mut self.watch {
+            self.live.follow(watch);
+        }
         self.ready.store(true, Relaxed);
         crate::say(&self.banner);
 
         loop {
             tokio::select! {
-                _ = hang_up.recv() => self.reload(),
+                _ = hang_up.recv() => {
+                    self.live.reload();
+                    if let Some(watch) = &mut self.watch {
+                        self.live.follow(watch);
+                    }
+                }
+                (saved, watch) = saved(&mut self.watch) => {
+                    self.live.apply(&saved);
+                    self.live.follow(watch);
+                }
                 _ = interrupt.recv() => {
                     workers.end().await;
                     self.functions.stop();
@@ -349,39 +359,5 @@ impl Program<'_> {
             clock: time.turnable(),
             address,
         }
-    }
-
-    /// SIGHUP: the source is read again. One that has errors changes nothing.
-    fn reload(&self) {
-        let loaded = source::load(self.source, &self.args.from);
-        let reloaded = loaded
-            .map_err(|error| Failure::new(source::UNREADABLE, error))
-            .and_then(compiled)
-            .map(|(stack, loaded)| {
-                // The functions first: the new distributions may call them at once.
-                self.functions.swap(stack.clone());
-                self.engine.swap(stack);
-                self.news(&loaded)
-            });
-        self.counters.reloaded(reloaded.is_ok());
-        let source: PathBuf = self.source.to_owned();
-        match reloaded {
-            Ok(news) => crate::say(&format!("reloaded {}\n{news}", source.display())),
-            Err(failure) => crate::say(&format!(
-                "{}\n{} was not reloaded: what was served before is still served",
-                failure.message.trim_end(),
-                source.display()
-            )),
-        }
-    }
-
-    /// What has no effect in this source and had none to tell in the one before.
-    fn news(&self, loaded: &Loaded) -> String {
-        let told = self.told.replace(properties(loaded));
-        let new = |kind| {
-            let entries = entries(loaded, kind).filter(|(entry, _)| !told.contains(&entry.path));
-            entries.map(line).collect::<Vec<_>>()
-        };
-        without_effect(&new(Kind::Inert), &new(Kind::Unprotected))
     }
 }

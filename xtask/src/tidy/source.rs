@@ -10,7 +10,7 @@ pub(crate) struct Source {
     pub(crate) text: String,
 }
 
-/// Directories that hold nothing we wrote.
+/// Directories that hold nothing we wrote; `.git` is a file in a linked work tree.
 const NOT_OURS: &[&str] = &[".git", "node_modules", ".warmfront", ".venv", "__pycache__", "out"];
 
 /// Every text file of the repository. Binary files are left out.
@@ -24,8 +24,11 @@ pub(crate) fn read_tree(root: &Path) -> Result<Vec<Source>, String> {
             let entry = entry.map_err(|e| format!("{}: {e}", directory.display()))?;
             let name = entry.file_name().to_string_lossy().into_owned();
             let kind = entry.file_type().map_err(|e| format!("{name}: {e}"))?;
+            if NOT_OURS.contains(&name.as_str()) {
+                continue;
+            }
             if kind.is_dir() {
-                if !NOT_OURS.contains(&name.as_str()) && !name.starts_with("target") {
+                if !name.starts_with("target") {
                     directories.push(entry.path());
                 }
             } else if kind.is_file() {

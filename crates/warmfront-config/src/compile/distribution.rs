@@ -65,6 +65,7 @@ impl Compiler<'_> {
             geo_restriction: GeoRestriction::None,
             logging: None,
             rules: CacheRules::CloudFront,
+            cache_epoch: 0,
             role: Role::Standard,
             continuous_deployment: None,
             cache_tag_header: None,

@@ -1,6 +1,6 @@
 //! Which stored response answers a request: the cache key (CloudFront guide: understand the cache key).
 //!
-//! Distribution, raw path, and what the cache policy names. Scheme, Host and method are no part of
+//! Distribution (with its epoch), raw path, and what the cache policy names. Scheme, Host and method are no part of
 //! it, except that OPTIONS is kept apart. Nothing here decides what is forwarded; but what is in the
 //! key always is (`origin_request`).
 
@@ -24,6 +24,7 @@ pub fn write_cache_key(
 ) {
     let policy = &behavior.cache_policy;
     part(key, distribution.id.as_bytes());
+    length(key, distribution.cache_epoch as usize);
     part(key, request.path.as_bytes());
     key.push(u8::from(*request.method == Method::OPTIONS));
     write_query(key, &policy.query_strings, request.query.unwrap_or_default());

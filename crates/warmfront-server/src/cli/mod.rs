@@ -115,6 +115,9 @@ pub(crate) struct RunArgs {
     /// One line per request on standard output
     #[arg(long, value_name = "FORMAT", env = "WARMFRONT_ACCESS_LOG", default_value = "text")]
     pub(crate) access_log: AccessLog,
+    /// Apply changes to the source, its functions and directories as they are saved
+    #[arg(long, env = "WARMFRONT_WATCH", value_parser = FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub(crate) watch: bool,
     /// For tests only: the engine's clock stands still until POST /clock/advance?ms=N on the admin port
     #[arg(long, hide = true, env = "WARMFRONT_VIRTUAL_CLOCK", value_parser = FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub(crate) virtual_clock: bool,
@@ -324,7 +327,6 @@ mod tests {
             ("run --geo DE", "--geo"),
             ("run --cache-dir x", "--cache-dir"),
             ("run --cache-disk 1GiB", "--cache-disk"),
-            ("run --watch", "--watch"),
             ("run --explain", "--explain"),
             ("run --profile rfc9111", "--profile rfc9111"),
             ("check x.yml --kvs store=file.json", "--kvs"),
@@ -344,9 +346,7 @@ mod tests {
         let mut command = Cli::command();
         let help = command.render_long_help().to_string();
         let run = command.find_subcommand_mut("run").unwrap().render_long_help().to_string();
-        for name in
-            ["explain", "purge", "kvs", "top\n", "--watch", "--geo", "--cache-dir", "virtual-clock"]
-        {
+        for name in ["explain", "purge", "kvs", "top\n", "--geo", "--cache-dir", "virtual-clock"] {
             assert!(!help.contains(name) && !run.contains(name), "{name} in {help}{run}");
         }
     }

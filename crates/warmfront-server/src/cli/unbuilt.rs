@@ -40,8 +40,6 @@ pub(crate) struct UnbuiltRunFlags {
     #[arg(long, hide = true, env = "WARMFRONT_CACHE_DISK")]
     cache_disk: Option<String>,
     #[arg(long, hide = true)]
-    watch: bool,
-    #[arg(long, hide = true)]
     explain: bool,
 }
 
@@ -70,13 +68,12 @@ impl UnbuiltCommand {
 
 impl UnbuiltRunFlags {
     pub(super) fn refuse(&self) -> Result<(), String> {
-        // clap reads only `true` and `false` for these two from a variable; any value asks for them.
+        // clap reads only `true` and `false` for this one from a variable; any value asks for it.
         let asked = |given: bool, variable: &str| given || std::env::var_os(variable).is_some();
         let given = [
             ("--geo", self.geo.is_some()),
             ("--cache-dir", self.cache_dir.is_some()),
             ("--cache-disk", self.cache_disk.is_some()),
-            ("--watch", asked(self.watch, "WARMFRONT_WATCH")),
             ("--explain", asked(self.explain, "WARMFRONT_EXPLAIN")),
         ];
         match given.iter().find(|(_, given)| *given) {

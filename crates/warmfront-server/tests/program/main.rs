@@ -12,3 +12,4 @@ mod framing_rows;
 mod harness;
 mod origin;
 mod serving;
+mod watching;

@@ -113,6 +113,7 @@ pub(crate) fn stack(ttl: (u64, u64, u64)) -> Arc<Stack> {
         geo_restriction: Default::default(),
         logging: None,
         rules: Default::default(),
+        cache_epoch: 0,
     };
     Arc::new(Stack { distributions: vec![Arc::new(distribution)], ..Stack::default() })
 }

@@ -90,12 +90,13 @@ fn the_raw_path_does_and_options_is_kept_apart() {
 }
 
 #[test]
-fn two_distributions_never_share() {
-    let mut keys = [Vec::new(), Vec::new()];
+fn two_distributions_or_epochs_never_share() {
+    let mut keys = [Vec::new(), Vec::new(), Vec::new()];
     let headers = HeaderMap::new();
     let asked = get("/a", &[]);
-    for (key, id) in keys.iter_mut().zip(["E1", "E2"]) {
-        let distribution = Distribution { id: id.to_owned(), ..fixture::distribution() };
+    for (key, (id, cache_epoch)) in keys.iter_mut().zip([("E1", 0), ("E2", 0), ("E1", 1)]) {
+        let distribution =
+            Distribution { id: id.to_owned(), cache_epoch, ..fixture::distribution() };
         let view = RequestView {
             method: &asked.method,
             scheme: asked.scheme,
@@ -108,6 +109,7 @@ fn two_distributions_never_share() {
         write_cache_key(key, &distribution, &fixture::behavior("*"), &view);
     }
     assert_ne!(keys[0], keys[1]);
+    assert_ne!(keys[0], keys[2]);
 }
 
 #[test]
