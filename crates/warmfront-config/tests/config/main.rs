@@ -11,6 +11,7 @@ mod never_panics;
 mod sam;
 mod services;
 mod slips;
+mod written;
 
 use std::fs;
 use std::path::Path;
