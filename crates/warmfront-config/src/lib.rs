@@ -28,7 +28,6 @@ pub mod report;
 pub mod source;
 mod suggest;
 mod template;
-pub mod written;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -40,7 +39,6 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use render::{render_human, render_json, render_sarif};
 pub use report::{Report, ReportEntry, Status};
 pub use source::LoadError;
-pub use written::{PolicyKind, Written};
 
 use diagnostic::Problems;
 use format::Format;
@@ -87,8 +85,6 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// What becomes of every property.
     pub report: Report,
-    /// Where the parts of the distributions were written.
-    pub written: Written,
     /// Every file that was read, or was looked for and not found: what `--watch` watches.
     pub files: Vec<PathBuf>,
 }
@@ -152,7 +148,7 @@ pub fn load(source: &Path, options: &Options) -> Result<Loaded, LoadError> {
     if options.strict {
         problems.make_strict();
     }
-    let (report, written) = ledger.into_parts();
+    let report = ledger.into_report();
     if options.strict {
         for (entry, reason) in report.inert() {
             let message = format!("has no effect: {reason}");
@@ -163,8 +159,7 @@ pub fn load(source: &Path, options: &Options) -> Result<Loaded, LoadError> {
         }
     }
     let stack = stack.filter(|_| !problems.has_errors());
-    let (diagnostics, files) = (problems.into_sorted(), sources.into_files());
-    Ok(Loaded { stack, diagnostics, report, written, files })
+    Ok(Loaded { stack, diagnostics: problems.into_sorted(), report, files: sources.into_files() })
 }
 
 const CDK_HELP: &str =

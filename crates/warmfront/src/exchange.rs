@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use http::StatusCode;
 use http::header::{HOST, REFERER, USER_AGENT};
 use warmfront_core::{Behavior, Distribution, Stack};
 
@@ -11,6 +12,7 @@ use crate::observe::{AccessRecord, Delivery, Detail, counted};
 use crate::request::{Reply, ViewerRequest};
 use crate::request_id::RequestId;
 use crate::respond::Answer;
+use crate::tunnel::{self, Tunnel};
 
 /// What every stage of a request may ask.
 pub(crate) struct Exchange {
@@ -107,6 +109,17 @@ impl Exchange {
             detail.answered(&reply);
         }
         self.delivery.answered(reply.status().as_u16(), result, detailed_result);
+        if reply.status() == StatusCode::SWITCHING_PROTOCOLS
+            && let Some(tunnel) = reply.extensions_mut().remove::<Tunnel>()
+        {
+            if let Some(detail) = &mut self.delivery.record.detail {
+                detail.tunnel = Some(tunnel::log_name(self.delivery.record.scheme));
+            }
+            // Ends with its connections: at the latest when the listener drops the viewer's, or the
+            // origin has been silent for too long.
+            tokio::spawn(tunnel.run(self.delivery));
+            return reply;
+        }
         reply.map(|body| body.reporting_to(self.delivery))
     }
 }

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Version};
+use http::{HeaderValue, Method, StatusCode, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use warmfront_core::admission::{Admission, Refusal, admit};
 use warmfront_core::caching::freshness::{Freshness, freshness};
 use warmfront_core::http::framing::check_request;
+use warmfront_core::http::upgrade::{self, Protocol};
+use warmfront_core::origin::Target;
 use warmfront_core::policy::cache_key::{is_cacheable_method, write_cache_key};
 use warmfront_core::policy::forwards_cookies;
 use warmfront_core::request_view::RequestView;
@@ -28,6 +30,7 @@ use crate::fetch::{Fetch, nothing_stored};
 use crate::origination::{self, Origination, Prepared};
 use crate::request::{Reply, Viewer, ViewerRequest};
 use crate::respond::{self, Answer, result};
+use crate::tunnel::{Handover, Tunnel};
 
 #[expect(clippy::manual_async_fn, reason = "a block does not move what it captures once more")]
 pub(crate) fn serve(
@@ -43,6 +46,7 @@ pub(crate) fn serve(
 
 async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest) -> Answer {
     let ViewerRequest { head, body, viewer } = request;
+    let handover = Handover::take_from(&mut head.extensions);
     let head = &*head;
     let refuse = |refusal: Refusal, exchange: &Exchange| {
         respond::refused(&refusal, &head.method, exchange.id())
@@ -82,10 +86,18 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest)
     }
 
     let distribution = &distribution;
+    // A connection that nobody can hand over stays HTTP, and nothing asks the origin for more.
+    let tunnel = match handover {
+        Some(viewer) if target.has_upgrade => upgrade::asked(&view).map(|asked| (asked, viewer)),
+        _ => None,
+    };
     let route = Route { edge, exchange, distribution, behavior, viewer, head, view };
     let cacheable = is_cacheable_method(behavior, &head.method)
         && !behavior.cache_policy.ttl.disable_caching()
         && body.is_end_stream();
+    if let Some((protocol, viewer)) = tunnel {
+        return Box::pin(route.answer_by_tunnel(protocol, viewer)).await;
+    }
     // The ways to an origin are boxed, so that a hit does not move the room that they need.
     if !cacheable {
         return Box::pin(route.answer_from_origin(std::mem::take(body))).await;
@@ -254,6 +266,38 @@ impl Route<'_> {
         match origination::pass(&self.origination(), self.origin_request(body)).await {
             Ok(response) => respond::relayed(self.behavior, response),
             Err(error) => self.failed(error.status(), error.detailed_result()),
+        }
+    }
+
+    /// A request to leave HTTP: never cached, never shared. The origin decides; without its 101 the
+    /// answer is an ordinary one, and the connection goes on with HTTP.
+    async fn answer_by_tunnel(&self, protocol: Protocol, viewer: Handover) -> Answer {
+        let origination = self.origination();
+        let mut request = self.origin_request(Body::empty());
+        if let Ok(request) = &mut request
+            && matches!(origination.origin.target, Target::Dns | Target::Nodes(_))
+        {
+            if let Some(why) = upgrade::missing(&request.head.headers, &self.head.headers) {
+                let message = format!("the viewer asked for a WebSocket, and {why}");
+                self.exchange.shared().observer.note(self.exchange.id().as_str(), &message);
+            }
+            upgrade::announce(&mut request.head.headers, protocol);
+        }
+        let mut response = match origination::pass(&origination, request).await {
+            Ok(response) => response,
+            Err(error) => return self.failed(error.status(), error.detailed_result()),
+        };
+        if response.head.status != StatusCode::SWITCHING_PROTOCOLS {
+            return respond::relayed(self.behavior, response);
+        }
+        match Handover::take_from(&mut response.head.extensions) {
+            Some(origin) => {
+                let origin_id = origination.origin.id.clone();
+                let tunnel = Tunnel { viewer, origin, origin_id };
+                respond::switched(self.behavior, response, protocol, tunnel)
+            }
+            // Only a connector of an application can do that.
+            None => self.failed(502, "OriginInvalidResponseError"),
         }
     }
 

@@ -20,6 +20,7 @@ mod origination;
 pub mod request;
 mod request_id;
 mod respond;
+pub mod tunnel;
 
 pub use body::{Body, BodyError};
 pub use clock::{Clock, SystemClock, VirtualClock};
@@ -28,3 +29,4 @@ pub use observe::{AccessRecord, Observer};
 pub use origin::{Connector, OriginError, OriginRequest, OriginResponse};
 pub use request::{Reply, TlsInfo, Viewer, ViewerRequest};
 pub use request_id::RequestId;
+pub use tunnel::Handover;

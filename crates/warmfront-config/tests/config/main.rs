@@ -11,7 +11,6 @@ mod never_panics;
 mod sam;
 mod services;
 mod slips;
-mod written;
 
 use std::fs;
 use std::path::Path;

@@ -31,6 +31,8 @@ pub struct Target<'a> {
     pub path: &'a str,
     /// The raw query without `?`.
     pub query: Option<&'a str>,
+    /// Whether there is an Upgrade to look at: what it asks for is [`super::upgrade`]'s knowledge.
+    pub has_upgrade: bool,
 }
 
 /// Why a head is malformed.
@@ -83,7 +85,7 @@ pub fn check_request(head: &::http::request::Parts) -> Result<Target<'_>, Refusa
         return Err(Refusal::Malformed(Malformed::Target)); // `*`, or nothing
     }
     let host = host_of(head, &fields).map_err(Refusal::Malformed)?;
-    Ok(Target { host, path, query })
+    Ok(Target { host, path, query, has_upgrade: fields.has_upgrade })
 }
 
 /// Applies the rules to the head of an origin's response. The text completes "the origin's response …".
@@ -123,6 +125,7 @@ struct Fields<'a> {
     transfer_encodings: usize,
     transfer_encoding_is_chunked: bool,
     expects_only_continue: bool,
+    has_upgrade: bool,
     has_control: bool,
     has_twin: bool,
 }
@@ -138,6 +141,7 @@ impl<'a> Fields<'a> {
             transfer_encodings: 0,
             transfer_encoding_is_chunked: true,
             expects_only_continue: true,
+            has_upgrade: false,
             has_control: false,
             has_twin: false,
         };
@@ -161,6 +165,7 @@ impl<'a> Fields<'a> {
                 header::EXPECT => {
                     fields.expects_only_continue &= octets.eq_ignore_ascii_case(b"100-continue");
                 }
+                header::UPGRADE => fields.has_upgrade = true,
                 _ => fields.has_twin |= is_underscore_twin(name),
             }
         }

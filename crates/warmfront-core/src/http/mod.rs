@@ -10,3 +10,5 @@ pub mod host;
 pub mod query;
 pub mod range;
 pub mod storable_head;
+pub mod trailers;
+pub mod upgrade;

@@ -9,9 +9,11 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use clap::Parser;
-use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http_body::{Frame, SizeHint};
-use warmfront::{Body, BodyError, Clock as _, Edge, TlsInfo, Viewer, ViewerRequest, VirtualClock};
+use warmfront::{
+    Body, BodyError, Clock as _, Edge, Handover, TlsInfo, Viewer, ViewerRequest, VirtualClock,
+};
 use warmfront_case::{
     BoxError, BoxFuture, CaseBody, OpenError, Opener, Reply, ReplyBody, Scheme, SendError, Source,
     Target, Via,
@@ -193,6 +195,10 @@ fn as_received(
             }
             None => {}
         }
+    }
+    if head.headers.contains_key(UPGRADE) {
+        // A handshake can be played; the viewer behind it says nothing and has ended.
+        head.extensions.insert(Handover::new(std::future::ready(Ok(tokio::io::empty()))));
     }
     let body = if has_body { Body::stream(Sent(body)) } else { Body::empty() };
     ViewerRequest { head, body, viewer }

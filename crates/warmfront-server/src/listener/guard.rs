@@ -1,6 +1,7 @@
 //! The socket under hyper, watched: every byte that comes, every write that stalls, a polite end.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -48,12 +49,14 @@ pub(crate) struct Guarded<T: Wire> {
     pulse: Arc<Pulse>,
     shut: bool,
     discarded: usize,
+    /// What an open connection holds; given back with the socket.
+    _place: Box<dyn fmt::Debug + Send>,
 }
 
 impl<T: Wire> Guarded<T> {
-    /// Watches `wire`.
-    pub(crate) fn new(wire: T, pulse: Arc<Pulse>) -> Self {
-        Self { wire, pulse, shut: false, discarded: 0 }
+    /// Watches `wire`, and drops `place` with it.
+    pub(crate) fn new(wire: T, pulse: Arc<Pulse>, place: Box<dyn fmt::Debug + Send>) -> Self {
+        Self { wire, pulse, shut: false, discarded: 0, _place: place }
     }
 }
 
@@ -121,12 +124,16 @@ impl<T: Wire> AsyncWrite for Guarded<T> {
     }
 
     /// Sends our end, then waits a moment for the viewer's: a socket closed while bytes lie unread in
-    /// it is reset by the kernel, and the reset can overtake our reply (RFC 9112 §9.6).
+    /// it is reset by the kernel, and the reset can overtake our reply (RFC 9112 §9.6). In a tunnel our
+    /// end says nothing about the viewer's bytes, which go on.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.shut {
             ready!(Pin::new(&mut self.wire).poll_shutdown(cx))?;
             self.shut = true;
             self.pulse.ended();
+        }
+        if self.pulse.is_tunnel() {
+            return Poll::Ready(Ok(()));
         }
         let mut scratch = [std::mem::MaybeUninit::<u8>::uninit(); 4096];
         while self.discarded < LINGER_BYTES {

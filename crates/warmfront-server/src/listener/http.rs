@@ -25,8 +25,10 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use warmfront::{Body, BodyError, Viewer, ViewerRequest};
+use tokio::io::AsyncWriteExt as _;
+use warmfront::{Body, BodyError, Handover, Viewer, ViewerRequest};
 
 use super::Answers;
 use super::guard::{Guarded, Wire};
@@ -48,6 +50,8 @@ const CONNECTION_WINDOW: u32 = 1 << 20;
 /// Streams that we reset, and streams reset before we took them up: beyond, the connection ends
 /// (CVE-2025-8671, CVE-2023-44487).
 const RESETS: usize = 20;
+/// How long the end of a connection may take that hyper gave away without a tunnel.
+const GOODBYE: Duration = Duration::from_secs(2);
 const PING_EVERY: Duration = Duration::from_secs(20);
 
 /// Which protocol a connection speaks: decided by ALPN, or HTTP/1.1.
@@ -71,15 +75,17 @@ pub(crate) struct Serving<A> {
     pub(crate) body_idle: Duration,
 }
 
-/// Serves one connection to its end.
+/// Serves one connection until it ends or becomes a tunnel. `place` is what it holds as long as it is
+/// open. A tunnel takes it along, and leaves the pulse's limits behind: the engine has one for tunnels.
 pub(crate) async fn serve<T: Wire, A: Answers>(
     wire: T,
     protocol: Protocol,
     viewer: Viewer,
     serving: Arc<Serving<A>>,
     pulse: Arc<Pulse>,
+    place: impl std::fmt::Debug + Send + 'static,
 ) {
-    let io = TokioIo::new(Guarded::new(wire, pulse.clone()));
+    let io = TokioIo::new(Guarded::new(wire, pulse.clone(), Box::new(place)));
     let service = {
         let (pulse, serving) = (pulse.clone(), serving.clone());
         service_fn(move |request| {
@@ -97,9 +103,10 @@ pub(crate) async fn serve<T: Wire, A: Answers>(
                 .title_case_headers(true)
                 .header_read_timeout(None)
                 .timer(TokioTimer::new())
-                .serve_connection(io, service);
+                .serve_connection(io, service)
+                .with_upgrades();
             let mut connection = std::pin::pin!(connection);
-            let closing = http1::Connection::graceful_shutdown;
+            let closing = http1::UpgradeableConnection::graceful_shutdown;
             let end = drive(connection.as_mut(), closing, &pulse).await;
             if end.is_some_and(|end| end.is_err_and(|error| error.is_parse())) {
                 serving.counters.refused_by_framing();
@@ -161,7 +168,11 @@ impl<A: Answers> Exchange<A> {
     ) -> impl Future<Output = Result<Response<Delivered<A>>, Infallible>> {
         async move {
             let in_flight = self.pulse.request_begins();
-            let (head, incoming) = request.into_parts();
+            let (mut head, incoming) = request.into_parts();
+            let handover = head.extensions.remove::<OnUpgrade>().map(handover);
+            if let Some(handover) = &handover {
+                head.extensions.insert(handover.clone());
+            }
             let version = head.version;
             let has_body = !http_body::Body::is_end_stream(&incoming);
             let broke_off = has_body.then(|| Arc::new(AtomicBool::new(false)));
@@ -200,6 +211,14 @@ impl<A: Answers> Exchange<A> {
                     reply.headers_mut().insert(header::CONNECTION, KEEP_ALIVE);
                 }
             }
+            if let Some(handover) = handover {
+                if reply.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    self.pulse.becomes_tunnel();
+                } else {
+                    // Ends with the connection, or with its next request of this kind.
+                    tokio::spawn(say_goodbye(handover));
+                }
+            }
             let waiting = self.pulse.reply_begins();
             Ok(reply.map(|body| Delivered {
                 body,
@@ -209,6 +228,18 @@ impl<A: Answers> Exchange<A> {
                 _in_flight: in_flight,
             }))
         }
+    }
+}
+
+fn handover(upgrade: OnUpgrade) -> Handover {
+    Handover::new(async { upgrade.await.map(TokioIo::new).map_err(std::io::Error::other) })
+}
+
+/// After a request with Upgrade hyper gives the connection away when it ends, also when the answer was
+/// no 101, and leaves the end to us.
+async fn say_goodbye(connection: Handover) {
+    if let Ok(mut connection) = connection.open().await {
+        let _ = tokio::time::timeout(GOODBYE, connection.shutdown()).await;
     }
 }
 

@@ -64,6 +64,7 @@ impl Pulses {
             ending_since: AtomicU64::new(0),
             ended: AtomicBool::new(false),
             reset: AtomicBool::new(false),
+            tunnel: AtomicBool::new(false),
             order: AtomicU8::new(Order::Serve as u8),
             waker: AtomicWaker::new(),
         });
@@ -132,6 +133,7 @@ pub(crate) struct Pulse {
     ending_since: AtomicU64,
     ended: AtomicBool,
     reset: AtomicBool,
+    tunnel: AtomicBool,
     order: AtomicU8,
     waker: AtomicWaker,
 }
@@ -198,6 +200,16 @@ impl Pulse {
     /// Whether [`end_with_reset`](Self::end_with_reset) was called.
     pub(crate) fn ends_with_reset(&self) -> bool {
         self.reset.load(Relaxed)
+    }
+
+    /// The reply is a 101: what follows it are the bytes of a tunnel.
+    pub(crate) fn becomes_tunnel(&self) {
+        self.tunnel.store(true, Relaxed);
+    }
+
+    /// Whether [`becomes_tunnel`](Self::becomes_tunnel) was called.
+    pub(crate) fn is_tunnel(&self) -> bool {
+        self.tunnel.load(Relaxed)
     }
 
     /// What to do now; `waker` is woken when that changes.

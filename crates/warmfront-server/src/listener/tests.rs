@@ -219,7 +219,7 @@ fn an_http_2_viewer_that_opens_no_window_is_broken_off() {
             let serving =
                 Serving { answers: script, counters: Arc::default(), body_idle: PATIENCE };
             tokio::select! {
-                () = serve(stream, Protocol::Http2, viewer, Arc::new(serving), pulse) => {}
+                () = serve(stream, Protocol::Http2, viewer, Arc::new(serving), pulse, ()) => {}
                 () = pulses.sweep_forever() => {}
             }
         });

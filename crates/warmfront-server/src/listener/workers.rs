@@ -195,7 +195,7 @@ impl<A: Answers> Door<A> {
             (self.pulses.clone(), self.serving.clone(), self.alive.clone());
         // The task ends with its connection, by the pulse's limits at the latest, or with the runtime.
         tokio::spawn(async move {
-            let counted = common.counters.connection();
+            let place = (common.counters.connection(), place, alive);
             match (viewer.scheme, &common.tls) {
                 (Scheme::Https, Some(tls)) => {
                     if let Some((stream, info)) = shake_hands(stream, tls, &common).await {
@@ -203,15 +203,14 @@ impl<A: Answers> Door<A> {
                         let protocol = if framed { Protocol::Http2 } else { Protocol::Http1 };
                         let viewer = Viewer { tls: Some(Arc::new(info)), ..viewer };
                         let pulse = pulses.register(framed);
-                        serve(stream, protocol, viewer, serving, pulse).await;
+                        serve(stream, protocol, viewer, serving, pulse, place).await;
                     }
                 }
                 _ => {
                     let pulse = pulses.register(false);
-                    serve(stream, Protocol::Http1, viewer, serving, pulse).await;
+                    serve(stream, Protocol::Http1, viewer, serving, pulse, place).await;
                 }
             }
-            drop((counted, place, alive));
         });
     }
 }

@@ -13,3 +13,4 @@ mod harness;
 mod origin;
 mod serving;
 mod watching;
+mod websocket;

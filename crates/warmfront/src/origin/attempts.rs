@@ -13,6 +13,7 @@ use http::{HeaderMap, Request};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use warmfront_core::Origin;
+use warmfront_core::http::upgrade;
 use warmfront_core::origin::{Scheme, Target};
 
 use super::connect::{Dialer, Place};
@@ -176,7 +177,7 @@ impl Http {
         let tick = origin.read_timeout.min(origin.keepalive_timeout);
         let clock = self.dialer.clock.clone();
         // Ends with the connection; the lease or the pool ends the connection.
-        tokio::spawn(Driver::new(connection, link.clone(), clock, tick));
+        tokio::spawn(Driver::new(connection.with_upgrades(), link.clone(), clock, tick));
         Ok(host.lease(sender, link))
     }
 
@@ -191,6 +192,7 @@ impl Http {
         async move {
             let link = lease.link().clone();
             request.body_mut().travels_over(&link, lease.host(), origin.read_timeout, completion);
+            let asked = upgrade::announced(request.headers());
             let uploading = matches!(request.body(), Outgoing::Streamed(_));
             let deadline = self.dialer.clock.monotonic() + origin.read_timeout;
             link.begin(sooner(Some(deadline), completion), uploading);
@@ -201,7 +203,7 @@ impl Http {
                         completion,
                         keepalive: origin.keepalive_timeout,
                     };
-                    receive(response, lease, limits)
+                    receive(response, lease, limits, asked)
                         .map_err(|reason| Failure::Final(invalid(origin, reason)))
                 }
                 Err(mut failed) => Err(match failed.take_message() {

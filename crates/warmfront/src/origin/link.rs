@@ -11,11 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
-use hyper::client::conn::http1::Connection;
-use hyper_util::rt::TokioIo;
 
-use super::outgoing::Outgoing;
-use super::wire::Wire;
 use crate::clock::{Clock, Sleep};
 
 /// Facts about the request in flight.
@@ -108,21 +104,22 @@ impl Link {
     }
 }
 
-/// Drives one connection until it ends, is given up, or lets a deadline pass. Dropping it closes
-/// the socket.
-pub(super) struct Driver {
-    connection: Connection<TokioIo<Wire>, Outgoing>,
+/// Drives one connection until it ends, becomes a tunnel, is given up, or lets a deadline pass. Dropping
+/// it closes the socket, unless the socket has gone to a tunnel.
+pub(super) struct Driver<C> {
+    /// hyper's connection with upgrades, a type that has no name outside hyper.
+    connection: C,
     link: Arc<Link>,
     clock: Arc<dyn Clock>,
     timer: Option<Sleep>,
     tick: Duration,
 }
 
-impl Driver {
+impl<C: Future + Unpin> Driver<C> {
     /// `tick` is the shortest time limit in use: the timer never sleeps longer, so a deadline that is
     /// set later seldom has to wake the driver.
     pub(super) fn new(
-        connection: Connection<TokioIo<Wire>, Outgoing>,
+        connection: C,
         link: Arc<Link>,
         clock: Arc<dyn Clock>,
         tick: Duration,
@@ -132,7 +129,7 @@ impl Driver {
     }
 }
 
-impl Future for Driver {
+impl<C: Future + Unpin> Future for Driver<C> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body::{Body as _, Frame, SizeHint};
-use warmfront_core::http::fields;
+use warmfront_core::http::{fields, trailers};
 
 use super::link::{Fact, Link};
 use super::pool::Host;
@@ -157,7 +157,12 @@ impl http_body::Body for Outgoing {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Outgoing::Streamed(upload) = &mut *self else { return Poll::Ready(None) };
-        let polled = Pin::new(&mut upload.body).poll_frame(cx);
+        let mut polled = Pin::new(&mut upload.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &mut polled
+            && let Some(fields) = frame.trailers_mut()
+        {
+            trailers::clean(fields);
+        }
         if let Some(meter) = &upload.meter {
             match &polled {
                 Poll::Pending => meter.viewer_must_move(),

@@ -5,17 +5,21 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Response, StatusCode, Version};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
 use warmfront_core::http::framing::check_response;
-use warmfront_core::http::hop_by_hop;
+use warmfront_core::http::upgrade::{self, Protocol};
+use warmfront_core::http::{hop_by_hop, trailers};
 
 use super::OriginResponse;
 use super::link::Fact;
 use super::outgoing::sooner;
 use super::pool::Lease;
 use crate::body::{Body, BodyError};
+use crate::tunnel::Handover;
 
 /// Response fields beyond this many make the response invalid.
 pub(super) const MAX_FIELDS: usize = 256;
@@ -33,15 +37,20 @@ pub(super) struct BodyLimits {
     pub(super) keepalive: Duration,
 }
 
-/// The response to pass on, or why there is none (reliability.md §1, rules 9-12).
+/// The response to pass on, or why there is none (reliability.md §1, rules 9-12). `asked` is what the
+/// request wanted its connection to become.
 pub(super) fn receive(
     response: Response<Incoming>,
     lease: Lease,
     limits: BodyLimits,
+    asked: Option<Protocol>,
 ) -> Result<OriginResponse, String> {
     let (mut head, incoming) = response.into_parts();
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err("it switched protocols (101) without being asked".to_owned());
+        let Some(protocol) = asked else {
+            return Err("it switched protocols (101) without being asked".to_owned());
+        };
+        return switch(head, lease, protocol);
     }
     check_response(&head).map_err(str::to_owned)?;
     hop_by_hop::strip(&mut head.headers);
@@ -57,6 +66,37 @@ pub(super) fn receive(
         Body::stream(OriginBody { incoming, lease: Some(lease), limits, is_waiting: false })
     };
     Ok(OriginResponse { head, body })
+}
+
+/// A 101 that was asked for: the connection leaves the pool for good and goes to the tunnel, with the
+/// bytes that came behind the head.
+fn switch(
+    mut head: http::response::Parts,
+    lease: Lease,
+    protocol: Protocol,
+) -> Result<OriginResponse, String> {
+    upgrade::check_switch(&head, protocol).map_err(str::to_owned)?;
+    // A 101 has no body, whatever it says (RFC 9112 §6.3).
+    for name in [CONTENT_LENGTH, TRANSFER_ENCODING] {
+        head.headers.remove(name);
+    }
+    head.status = StatusCode::OK;
+    let checked = check_response(&head).map_err(str::to_owned);
+    head.status = StatusCode::SWITCHING_PROTOCOLS;
+    checked?;
+    hop_by_hop::strip(&mut head.headers);
+    let Some(upgrade) = head.extensions.remove::<hyper::upgrade::OnUpgrade>() else {
+        return Err("it switched protocols (101) on a connection that cannot".to_owned());
+    };
+    let handover = Handover::new(async move {
+        let upgraded = upgrade.await.map_err(std::io::Error::other);
+        // Until here a dropped lease would have closed the connection.
+        drop(lease);
+        upgraded.map(TokioIo::new)
+    });
+    head.extensions.insert(handover);
+    head.version = Version::HTTP_11;
+    Ok(OriginResponse { head, body: Body::empty() })
 }
 
 /// A response body. At its end the connection goes back to the pool; dropped before, it closes it.
@@ -132,8 +172,11 @@ impl http_body::Body for OriginBody {
                 body.wait();
                 Poll::Pending
             }
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
                 body.go_on();
+                if let Some(fields) = frame.trailers_mut() {
+                    trailers::clean(fields);
+                }
                 if frame.is_trailers() || body.incoming.is_end_stream() {
                     body.finish();
                 }

@@ -12,7 +12,7 @@ use http::header::{DATE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub(crate) use edge_made::{failed, redirected_to_https, refused};
-pub(crate) use relayed::relayed;
+pub(crate) use relayed::{relayed, switched};
 pub(crate) use stored::{from_fill, from_stored};
 
 use warmfront_core::http::date;

@@ -1,11 +1,14 @@
-//! A response of the origin, passed on to one viewer without being stored.
+//! A response of the origin, passed on to one viewer without being stored; or its 101, after which the
+//! two connections are one tunnel.
 
 use warmfront_core::Behavior;
 use warmfront_core::caching::vary::viewer_vary;
+use warmfront_core::http::upgrade::{Protocol, announce};
 
 use super::{Answer, result, result_for};
 use crate::origin::OriginResponse;
 use crate::request::Reply;
+use crate::tunnel::Tunnel;
 
 /// `response` has the headers of [`warmfront_core::http::storable_head`] taken off already.
 pub(crate) fn relayed(behavior: &Behavior, response: OriginResponse) -> Answer {
@@ -16,4 +19,17 @@ pub(crate) fn relayed(behavior: &Behavior, response: OriginResponse) -> Answer {
     *reply.status_mut() = head.status;
     *reply.headers_mut() = head.headers;
     Answer { reply, result, detailed_result }
+}
+
+/// The connection becomes `protocol`; `tunnel` begins once the reply is written.
+pub(crate) fn switched(
+    behavior: &Behavior,
+    response: OriginResponse,
+    protocol: Protocol,
+    tunnel: Tunnel,
+) -> Answer {
+    let mut answer = relayed(behavior, response);
+    announce(answer.reply.headers_mut(), protocol);
+    answer.reply.extensions_mut().insert(tunnel);
+    answer
 }
