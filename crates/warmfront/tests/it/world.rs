@@ -112,6 +112,9 @@ pub(crate) fn stack(ttl: (u64, u64, u64)) -> Arc<Stack> {
         http_version: HttpVersion::Http2,
         geo_restriction: Default::default(),
         logging: None,
+        role: Default::default(),
+        continuous_deployment: None,
+        cache_tag_header: None,
         rules: Default::default(),
         cache_epoch: 0,
     };
