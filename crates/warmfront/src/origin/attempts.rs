@@ -8,19 +8,20 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::HOST;
+use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderMap, Request};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use warmfront_core::Origin;
 use warmfront_core::http::upgrade;
-use warmfront_core::origin::{Scheme, Target};
+use warmfront_core::origin::{Scheme, Signing, Target};
 
 use super::connect::{Dialer, Place};
 use super::link::{Driver, Fact, Link};
 use super::outgoing::{Head, Outgoing, prepare, sooner};
 use super::pool::{Host, Lease, Pool};
 use super::response::{BodyLimits, MAX_FIELDS, MAX_HEAD, innermost, receive};
+use super::signer::{OriginSigner, Signable};
 use super::wire::{MAX_INTERIM_RESPONSES, Stream, Wire};
 use super::{OriginError, OriginRequest, OriginResponse};
 
@@ -33,6 +34,7 @@ pub(super) struct Http {
     pub(super) dialer: Dialer,
     pub(super) pool: Pool,
     pub(super) turns: Turns,
+    pub(super) signer: Option<Arc<dyn OriginSigner>>,
 }
 
 /// Whose turn it is among an origin's nodes.
@@ -72,6 +74,11 @@ impl Http {
                 true => certificate_name(origin, &request.head.headers),
                 false => String::new(),
             };
+            // Decided before the first attempt puts a signature where the viewer's would be.
+            let is_signed = self.signer.is_some()
+                && origin.access_control.is_some()
+                && origin.signing(request.head.headers.contains_key(AUTHORIZATION))
+                    == Signing::Sign;
             let (message, copy) = prepare(request.head, request.body);
             if copy.is_none() {
                 // Only this one chance: let the runtime see which idle connections have just been closed
@@ -99,7 +106,10 @@ impl Http {
                 let reused = lease.reused;
                 let repeat = |head: &Head| head.clone().into_request(Outgoing::Empty);
                 let next = message.take().or_else(|| copy.as_ref().map(repeat));
-                let next = next.expect("a request is repeated only when its head was copied");
+                let mut next = next.expect("a request is repeated only when its head was copied");
+                if is_signed {
+                    self.sign(origin, &mut next);
+                }
                 match self.exchange(origin, lease, next, completion).await {
                     Ok(response) => return Ok(response),
                     Err(Failure::NotSent(unsent)) if reused || more => {
@@ -130,6 +140,15 @@ impl Http {
                 }
             }
         }
+    }
+
+    fn sign(&self, origin: &Origin, request: &mut Request<Outgoing>) {
+        let (Some(signer), Some(control)) = (&self.signer, &origin.access_control) else { return };
+        let has_body = !http_body::Body::is_end_stream(request.body());
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let headers = request.headers_mut();
+        let signable = Signable { method: &method, uri: &uri, headers, has_body };
+        signer.sign(control, signable, self.dialer.clock.wall());
     }
 
     /// An idle connection, or a new one.

@@ -12,6 +12,7 @@ use super::attempts::{Http, Turns};
 use super::connect::Dialer;
 use super::outgoing::sooner;
 use super::pool::{Pool, PoolLimits};
+use super::signer::OriginSigner;
 #[cfg(feature = "tls")]
 use super::tls::Trust;
 use super::{BoxFuture, Connector, OriginError, OriginRequest, OriginResponse, directory};
@@ -34,6 +35,8 @@ pub struct OriginsOptions {
     pub clock: Arc<dyn Clock>,
     /// Who answers [`Target::HttpApi`]; without it such origins are unavailable.
     pub local_apis: Option<Arc<dyn LocalApis>>,
+    /// Who signs requests to origins behind an access control; without it they go unsigned.
+    pub signer: Option<Arc<dyn OriginSigner>>,
     /// How many idle connections are kept.
     pub limits: PoolLimits,
     /// Whose certificates are accepted; give every worker a clone.
@@ -42,11 +45,12 @@ pub struct OriginsOptions {
 }
 
 impl OriginsOptions {
-    /// The default limits, no local APIs, the system's trusted roots.
+    /// The default limits, no local APIs, no signatures, the system's trusted roots.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
             local_apis: None,
+            signer: None,
             limits: PoolLimits::default(),
             #[cfg(feature = "tls")]
             trust: Trust::system(),
@@ -73,7 +77,7 @@ impl Origins {
             trust: options.trust,
         };
         let pool = Pool::new(options.clock, options.limits);
-        let http = Http { dialer, pool, turns: Turns::default() };
+        let http = Http { dialer, pool, turns: Turns::default(), signer: options.signer };
         Self { http, local_apis: options.local_apis }
     }
 

@@ -14,6 +14,9 @@ mod link;
 mod outgoing;
 mod pool;
 mod response;
+mod signer;
+#[cfg(feature = "sigv4")]
+pub mod sigv4;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "tls")]
@@ -31,6 +34,7 @@ use crate::body::Body;
 
 pub use connector::{LocalApis, Origins, OriginsOptions};
 pub use pool::PoolLimits;
+pub use signer::{OriginSigner, Signable};
 #[cfg(feature = "tls")]
 pub use tls::{RootsError, Trust};
 
