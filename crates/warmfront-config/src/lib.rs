@@ -72,6 +72,9 @@ pub struct Options {
     pub allow_unprotected: Vec<String>,
     /// `--strict`: inert properties and warnings are errors.
     pub strict: bool,
+    /// Whether there is an access key to sign requests to origins with. Without one, an access control is
+    /// listed as inert.
+    pub can_sign: bool,
     /// The process environment, for `${env:NAME}`.
     pub env: BTreeMap<String, String>,
 }

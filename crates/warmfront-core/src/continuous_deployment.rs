@@ -5,20 +5,17 @@
 //! says only "primary" or "staging": whoever forges one chooses between these two and nothing else.
 //! Time and chance are arguments.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::Distribution;
-
 /// What a `ContinuousDeploymentPolicy` that is enabled comes down to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ContinuousDeployment {
     /// The policy's id, for logs and explanations.
     pub policy: String,
-    /// Who answers in the primary's place.
-    pub staging: Arc<Distribution>,
+    /// The id of the distribution that answers in the primary's place.
+    pub staging: String,
     /// For which requests.
     pub traffic: Traffic,
 }
@@ -225,7 +222,7 @@ mod tests {
     fn deployment(traffic: Traffic) -> ContinuousDeployment {
         ContinuousDeployment {
             policy: "policy".to_owned(),
-            staging: Arc::new(fixture::distribution()),
+            staging: "ESTAGING".to_owned(),
             traffic,
         }
     }

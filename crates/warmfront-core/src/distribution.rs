@@ -157,6 +157,11 @@ impl Stack {
         })
     }
 
+    /// The distribution with this id, in staging or not.
+    pub fn distribution_with_id(&self, id: &str) -> Option<&Arc<Distribution>> {
+        self.distributions.iter().find(|distribution| distribution.id == id)
+    }
+
     /// The distributions that a host can lead to.
     pub fn reachable(&self) -> impl Iterator<Item = &Arc<Distribution>> {
         self.distributions.iter().filter(|distribution| distribution.role != Role::Staging)

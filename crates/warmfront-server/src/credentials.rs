@@ -157,9 +157,9 @@ aws_access_key_id = HALF
             ("none", None),
         ] {
             let key = key_of(FILE, profile);
-            let found = key.as_ref().map(|key| {
-                (key.id.as_str(), key.secret.as_str(), key.session_token.as_deref())
-            });
+            let found = key
+                .as_ref()
+                .map(|key| (key.id.as_str(), key.secret.as_str(), key.session_token.as_deref()));
             assert_eq!(found, expected, "{profile}");
         }
     }
@@ -175,7 +175,8 @@ aws_access_key_id = HALF
         std::fs::create_dir(directory.path().join(".aws")).unwrap();
         std::fs::write(directory.path().join(".aws/credentials"), FILE).unwrap();
         let named = directory.path().join("named");
-        std::fs::write(&named, "[default]\naws_access_key_id=N\naws_secret_access_key=n\n").unwrap();
+        std::fs::write(&named, "[default]\naws_access_key_id=N\naws_secret_access_key=n\n")
+            .unwrap();
         let named = named.display().to_string();
         let missing = directory.path().join("missing").display().to_string();
         let (id, secret) = (("AWS_ACCESS_KEY_ID", "E"), ("AWS_SECRET_ACCESS_KEY", "e"));

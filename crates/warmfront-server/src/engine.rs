@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use warmfront::cache::CacheOptions;
 use warmfront::edge::EdgeOptions;
-use warmfront::origin::{LocalApis, Origins, OriginsOptions, Trust};
+use warmfront::origin::sigv4::{Keys, SigV4};
+use warmfront::origin::{LocalApis, OriginSigner, Origins, OriginsOptions, Trust};
 use warmfront::{Clock, Edge, Observer, SystemClock, VirtualClock};
 use warmfront_core::Stack;
 
@@ -18,6 +19,7 @@ pub(crate) struct Engine {
     edge: Edge,
     clock: Arc<dyn Clock>,
     local_apis: Option<Arc<dyn LocalApis>>,
+    signer: Arc<dyn OriginSigner>,
     trust: Trust,
     serving: Arc<ArcSwap<Stack>>,
 }
@@ -66,21 +68,23 @@ impl Engine {
         clock: Arc<dyn Clock>,
         observer: Arc<dyn Observer>,
         local_apis: Option<Arc<dyn LocalApis>>,
+        keys: Arc<dyn Keys>,
     ) -> Self {
         let trust = Trust::system();
-        let origins = origins(&clock, &local_apis, &trust);
+        let signer: Arc<dyn OriginSigner> = Arc::new(SigV4::new(keys));
+        let origins = origins(&clock, &local_apis, &signer, &trust);
         let mut options = EdgeOptions::new(stack.clone(), origins);
         options.cache = CacheOptions { memory };
         options.clock = clock.clone();
         options.observer = observer;
         options.https_port = https_port;
         let serving = Arc::new(ArcSwap::new(stack));
-        Self { edge: Edge::new(options), clock, local_apis, trust, serving }
+        Self { edge: Edge::new(options), clock, local_apis, signer, trust, serving }
     }
 
     /// The edge for one worker: the shared cache, and connections to origins of its own.
     pub(crate) fn for_worker(&self) -> Edge {
-        self.edge.with_connector(origins(&self.clock, &self.local_apis, &self.trust))
+        self.edge.with_connector(origins(&self.clock, &self.local_apis, &self.signer, &self.trust))
     }
 
     /// Serves `stack` from now on.
@@ -120,10 +124,12 @@ impl Engine {
 fn origins(
     clock: &Arc<dyn Clock>,
     local_apis: &Option<Arc<dyn LocalApis>>,
+    signer: &Arc<dyn OriginSigner>,
     trust: &Trust,
 ) -> Arc<Origins> {
     let mut options = OriginsOptions::new(clock.clone());
     options.local_apis = local_apis.clone();
+    options.signer = Some(signer.clone());
     options.trust = trust.clone();
     Arc::new(Origins::new(options))
 }

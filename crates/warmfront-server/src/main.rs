@@ -9,6 +9,7 @@ mod banner;
 mod cases;
 mod check;
 mod cli;
+mod credentials;
 mod engine;
 mod functions;
 mod honesty;

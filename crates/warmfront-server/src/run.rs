@@ -19,6 +19,7 @@ use warmfront_core::Stack;
 use crate::admin::Admin;
 use crate::banner::{Addresses, Facts, banner};
 use crate::cli::RunArgs;
+use crate::credentials::Credentials;
 use crate::engine::{Engine, Time};
 use crate::functions::LocalFunctions;
 use crate::honesty::{Kind, honest, properties};
@@ -120,6 +121,7 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
         clock,
         Arc::new(observer),
         Some(functions.apis()),
+        Arc::new(Credentials::of(&source::environment())),
     );
     let addresses = ports.addresses();
     let certificates = match addresses.https {

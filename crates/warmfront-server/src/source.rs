@@ -1,11 +1,14 @@
 //! From the command line to a compiled source, for all commands.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use warmfront::origin::sigv4::Keys as _;
 use warmfront_config::{LoadError, Loaded, Options};
 
 use crate::cli::SourceArgs;
+use crate::credentials::Credentials;
 
 /// A file cannot be read.
 pub(crate) const UNREADABLE: u8 = 2;
@@ -24,6 +27,7 @@ pub(crate) fn find(named: Option<&Path>) -> Result<PathBuf, LoadError> {
 
 /// What the command line says about reading a source.
 pub(crate) fn options(args: &SourceArgs) -> Options {
+    let env = environment();
     Options {
         origins: args.origins.clone(),
         parameters: args.parameters.clone(),
@@ -34,11 +38,16 @@ pub(crate) fn options(args: &SourceArgs) -> Options {
         function_concurrency: args.function_concurrency.clone(),
         allow_unprotected: args.allow_unprotected.clone(),
         strict: args.strict,
-        // A variable that is not UTF-8 cannot be named by a source.
-        env: std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect(),
+        can_sign: Credentials::of(&env).current().is_some(),
+        env,
     }
+}
+
+/// The variables of this process. One that is not UTF-8 cannot be named by a source.
+pub(crate) fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// Reads and compiles.

@@ -10,6 +10,7 @@ use warmfront_core::caching::CacheRules;
 use warmfront_core::distribution::{ErrorResponse, HttpVersion, Role};
 
 use super::Compiler;
+use super::access_control::Written;
 use super::origin::NOT_SUBSTITUTED;
 use super::schema;
 use crate::diagnostic::Diagnostic;
@@ -23,8 +24,10 @@ pub(super) struct Draft {
     pub(super) distribution: Distribution,
     /// The place and path of each origin's `DomainName`.
     pub(super) origin_places: Vec<(Place, String)>,
+    /// Where each origin's access control was written.
+    pub(super) access_controls: Vec<Option<Written>>,
     /// The place and path of each alias.
-    alias_places: Vec<(Place, String)>,
+    pub(super) alias_places: Vec<(Place, String)>,
 }
 
 /// Limits of CloudFront (cloudfront.md §7).
@@ -46,7 +49,7 @@ impl Compiler<'_> {
         let id = resource.id.as_str();
         self.whole_distribution_properties(config, id, &path);
 
-        let (origins, origin_places) = self.origins(config, &path);
+        let (origins, origin_places, access_controls) = self.origins(config, &path);
         let groups = self.origin_groups(config, &origins, &path);
         let behaviors = self.behaviors(config, id, &origins, &groups, &path);
         let (aliases, alias_places) = self.aliases(config, &path);
@@ -70,7 +73,7 @@ impl Compiler<'_> {
             continuous_deployment: None,
             cache_tag_header: None,
         };
-        Some(Draft { distribution, origin_places, alias_places })
+        Some(Draft { distribution, origin_places, access_controls, alias_places })
     }
 
     /// One host name belongs to one distribution (CloudFront: `CNAMEAlreadyExists`).
@@ -145,7 +148,7 @@ impl Compiler<'_> {
         &self,
         config: &Node,
         path: &str,
-    ) -> (Vec<warmfront_core::Origin>, Vec<(Place, String)>) {
+    ) -> (Vec<warmfront_core::Origin>, Vec<(Place, String)>, Vec<Option<Written>>) {
         let items = config.items_at("Origins");
         if let Some(entry) = config.entry("Origins").filter(|entry| !entry.value.is_unknown()) {
             if items.is_empty() {
@@ -163,6 +166,7 @@ impl Compiler<'_> {
         }
         let mut origins = Vec::with_capacity(items.len());
         let mut places = Vec::with_capacity(items.len());
+        let mut access_controls = Vec::with_capacity(items.len());
         let mut seen: HashSet<String> = HashSet::new();
         for (index, node) in items.iter().take(MAX_ORIGINS).enumerate() {
             let path = format!("{path}.Origins[{index}]");
@@ -176,14 +180,16 @@ impl Compiler<'_> {
                     format!("two origins have the id {}", quote(text)),
                 );
             }
-            let origin = self.origin(node, &path);
+            let (mut origin, access_control) = self.origin(node, &path);
+            self.with_region(&mut origin);
             let named = (!origin.id.is_empty() && !origin.domain_name.is_empty()).then_some(());
             self.or_said_why(named, &node.place, &path);
             origins.push(origin);
+            access_controls.push(access_control);
             let place = node.get("DomainName").map_or(&node.place, |domain| &domain.place);
             places.push((place.clone(), format!("{path}.DomainName")));
         }
-        (origins, places)
+        (origins, places, access_controls)
     }
 
     fn aliases(&self, config: &Node, path: &str) -> (Vec<String>, Vec<(Place, String)>) {

@@ -3,6 +3,7 @@
 //! Pure but for one question: whether a directory that an option or a function names exists. All
 //! problems are reported; the caller throws the stack away when there were errors.
 
+mod access_control;
 mod behavior;
 mod cache_policy;
 mod distribution;
@@ -16,6 +17,7 @@ mod reading;
 mod schema;
 mod shape;
 mod target;
+mod tenant;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -34,6 +36,7 @@ use crate::place::Place;
 use crate::report::{Ledger, Status};
 use crate::suggest::{did_you_mean, listed};
 use crate::template::Resource;
+use access_control::Control;
 
 /// Compiles everything that the template's distributions need.
 pub(crate) fn compile(
@@ -50,6 +53,7 @@ pub(crate) fn compile(
         directory,
         cache_policies: HashMap::new(),
         origin_request_policies: HashMap::new(),
+        access_controls: HashMap::new(),
         functions: RefCell::default(),
         known_functions: RefCell::default(),
         http_apis: RefCell::default(),
@@ -68,6 +72,8 @@ struct Compiler<'t> {
     /// By id.
     cache_policies: HashMap<String, CachePolicy>,
     origin_request_policies: HashMap<String, OriginRequestPolicy>,
+    /// `None` for one that does not compile.
+    access_controls: HashMap<String, Option<Control>>,
     /// Functions that something refers to, in the order of the stack.
     functions: RefCell<Vec<Arc<Function>>>,
     /// Where each stands in `functions`, by logical id; `None` for one that does not compile.
@@ -93,6 +99,12 @@ impl<'t> Compiler<'t> {
                 self.origin_request_policies.insert(id, policy);
             }
         }
+        for resource in self.created("AWS::CloudFront::OriginAccessControl") {
+            if let Some(id) = self.evaluator.physical_id(resource) {
+                let control = self.read_access_control(resource);
+                self.access_controls.insert(id, control);
+            }
+        }
         self
     }
 
@@ -113,6 +125,7 @@ impl<'t> Compiler<'t> {
         self.other_resources();
         self.check_aliases(&drafts);
         self.connect(&mut drafts);
+        self.report_signing(&drafts);
         self.check_option_names();
         let names = self.evaluator.names;
         Stack {
@@ -146,13 +159,15 @@ impl<'t> Compiler<'t> {
             }
             let Some(kind) = resource.kind.strip_prefix("AWS::CloudFront::") else { continue };
             let reason = match kind {
-                "Distribution" | "CachePolicy" | "OriginRequestPolicy" => continue,
+                "Distribution" | "CachePolicy" | "OriginRequestPolicy" | "OriginAccessControl" => {
+                    continue;
+                }
                 "Function" | "ConnectionFunction" => "edge functions do not run yet",
                 "KeyValueStore" => "edge functions, which would read it, do not run yet",
                 "ResponseHeadersPolicy" => "response headers policies are not applied yet",
                 "KeyGroup" | "PublicKey" => "signed URLs and cookies are not checked yet",
-                "OriginAccessControl" | "CloudFrontOriginAccessIdentity" => {
-                    "origin requests are not signed yet"
+                "CloudFrontOriginAccessIdentity" => {
+                    "requests are signed with your own access key; there is no identity of its own"
                 }
                 "VpcOrigin" => "the origin is reached over http like any other",
                 "RealtimeLogConfig" | "MonitoringSubscription" => {

@@ -2,6 +2,7 @@
 //!
 //! Where its connections go is decided in `target`.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use warmfront_core::Origin;
 use warmfront_core::origin::{OriginKind, OriginProtocolPolicy, Target};
 
 use super::Compiler;
+use super::access_control::Written;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Node, quote};
 use crate::report::Status;
@@ -26,9 +28,11 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECTION_ATTEMPTS: u8 = 3;
 
 impl Compiler<'_> {
-    pub(super) fn origin(&self, node: &Node, path: &str) -> Origin {
+    /// With the place of its access control.
+    pub(super) fn origin(&self, node: &Node, path: &str) -> (Origin, Option<Written>) {
         self.domain_name(node, path);
-        self.access_control(node, path);
+        let (access_control, written) = self.access_control(node, path);
+        self.origin_shield(node, path);
         let kind = self.origin_kind(node, path);
         let config = ["CustomOriginConfig", "VpcOriginConfig", "S3OriginConfig"]
             .iter()
@@ -46,7 +50,7 @@ impl Compiler<'_> {
             );
             self.error(&value.place, format!("{path}.ResponseCompletionTimeout"), message);
         }
-        Origin {
+        let origin = Origin {
             id: node.text_at("Id").unwrap_or_default().to_owned(),
             domain_name: node.text_at("DomainName").unwrap_or_default().to_ascii_lowercase(),
             path: self.origin_path(node, path),
@@ -60,8 +64,9 @@ impl Compiler<'_> {
             keepalive_timeout: seconds("OriginKeepaliveTimeout").unwrap_or(KEEPALIVE_TIMEOUT),
             response_completion_timeout,
             target: Target::Dns,
-            access_control: None,
-        }
+            access_control,
+        };
+        (origin, written)
     }
 
     /// Each group with the index of its primary member.
@@ -145,7 +150,8 @@ impl Compiler<'_> {
 
     fn domain_name(&self, node: &Node, path: &str) {
         let Some(domain) = node.get("DomainName") else { return };
-        let Some(text) = domain.as_text() else { return };
+        let Some(written) = domain.as_text() else { return };
+        let text = &*sample(written);
         let advice = if text.contains("://") {
             "write the name alone, without http://; OriginProtocolPolicy says the scheme"
         } else if text.contains("${") {
@@ -164,7 +170,7 @@ impl Compiler<'_> {
         } else {
             return;
         };
-        let message = format!("{} is not a domain name", quote(text));
+        let message = format!("{} is not a domain name", quote(written));
         let problem =
             Diagnostic::error(domain.place.clone(), format!("{path}.DomainName"), message)
                 .help(advice);
@@ -176,7 +182,7 @@ impl Compiler<'_> {
             .iter()
             .filter_map(|name| node.entry(name))
             .collect();
-        let domain = node.text_at("DomainName").unwrap_or_default();
+        let domain = &*sample(node.text_at("DomainName").unwrap_or_default());
         match configs.as_slice() {
             [only] if only.key == "S3OriginConfig" => {
                 // What is no name at all was reported as that.
@@ -236,27 +242,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn access_control(&self, node: &Node, path: &str) {
-        let unsigned =
-            "origin requests are not signed yet; an origin that demands it will refuse them";
-        let set = |set: bool| match set {
-            true => Status::Inert(unsigned.to_owned()),
-            false => Status::Effective,
-        };
-        if let Some(entry) = node.entry("OriginAccessControlId") {
-            let path = format!("{path}.OriginAccessControlId");
-            self.ledger.note(&entry.place, &path, set(node.set("OriginAccessControlId").is_some()));
-        }
-        if let Some(config) = node.get("S3OriginConfig")
-            && let Some(entry) = config.entry("OriginAccessIdentity")
-        {
-            let path = format!("{path}.S3OriginConfig.OriginAccessIdentity");
-            self.ledger.note(
-                &entry.place,
-                &path,
-                set(config.set("OriginAccessIdentity").is_some()),
-            );
-        }
+    fn origin_shield(&self, node: &Node, path: &str) {
         if let Some(entry) = node.entry("OriginShield") {
             let status = match entry.value.bool_at("Enabled") {
                 Some(false) => Status::Effective,
@@ -269,8 +255,9 @@ impl Compiler<'_> {
     fn origin_path(&self, node: &Node, path: &str) -> String {
         let Some(value) = node.get("OriginPath") else { return String::new() };
         let text = value.as_text().unwrap_or_default();
+        let sample = &*sample(text);
         let is_path = text.is_empty() || (text.starts_with('/') && !text.ends_with('/'));
-        let is_clean = text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#'));
+        let is_clean = sample.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#'));
         if !is_path || !is_clean {
             let message = format!(
                 "{} must begin with a slash and not end with one, as /api does",
@@ -337,6 +324,15 @@ impl Compiler<'_> {
 
 fn is_name(domain: &str) -> bool {
     !domain.is_empty() && !domain.contains(['/', ':', '$', '{'])
+}
+
+/// `text` with every `{{parameter}}` of a tenant filled in by something that fits.
+pub(super) fn sample(text: &str) -> Cow<'_, str> {
+    if !text.contains("{{") {
+        return Cow::Borrowed(text);
+    }
+    let filled = super::tenant::filled_in(text, |_| Some("parameter"));
+    Cow::Owned(filled.unwrap_or_else(|_| text.to_owned()))
 }
 
 /// Whether a host name belongs to an S3 bucket's REST endpoint.

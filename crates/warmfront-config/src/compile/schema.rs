@@ -2,6 +2,7 @@
 //!
 //! A feature that is built changes its line here from inert to effective.
 
+use super::access_control::SERVICES;
 use super::shape::Kind::{Any, Boolean, Choice, Integer, List, Object, Text, TextUpTo};
 use super::shape::{Kind, Property, decided, effective, harmless, inert, label, outdated, parts};
 
@@ -123,7 +124,7 @@ const ORIGIN: &[Property] = &[
     parts("CustomOriginConfig", Object(CUSTOM_ORIGIN)),
     effective("DomainName", TextUpTo(253)).required(),
     effective("Id", Text).required(),
-    harmless("OriginAccessControlId", Text),
+    decided("OriginAccessControlId", Text),
     effective("OriginCustomHeaders", List(&Object(CUSTOM_HEADER))),
     effective("OriginPath", Text),
     decided(
@@ -161,7 +162,7 @@ const CUSTOM_ORIGIN: &[Property] = &[
 ];
 
 const S3_ORIGIN: &[Property] =
-    &[harmless("OriginAccessIdentity", Text), effective("OriginReadTimeout", Integer(1, 120))];
+    &[decided("OriginAccessIdentity", Text), effective("OriginReadTimeout", Integer(1, 120))];
 
 const VPC_ORIGIN: &[Property] = &[
     effective("OriginKeepaliveTimeout", Integer(1, 120)),
@@ -312,6 +313,17 @@ const ORIGIN_REQUEST_POLICY_CONFIG: &[Property] = &[
         ]),
     )
     .required(),
+];
+
+pub(super) const ORIGIN_ACCESS_CONTROL: &[Property] =
+    &[parts("OriginAccessControlConfig", Object(ORIGIN_ACCESS_CONTROL_CONFIG)).required()];
+
+const ORIGIN_ACCESS_CONTROL_CONFIG: &[Property] = &[
+    label("Description"),
+    effective("Name", TextUpTo(64)).required(),
+    effective("OriginAccessControlOriginType", Choice(&SERVICES)).required(),
+    effective("SigningBehavior", Choice(&["always", "never", "no-override"])).required(),
+    decided("SigningProtocol", Choice(&["sigv4", "sigv4a"])).required(),
 ];
 
 /// What a local function takes from `AWS::Lambda::Function`.

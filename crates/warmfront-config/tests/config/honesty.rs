@@ -30,12 +30,11 @@ fn a_template_written_by_someone_else_is_served_and_every_property_listed() {
         ("HttpVersion", "HTTP/3 is not served yet"),
         ("OriginGroups", "only the primary member"),
         ("OriginShield", "no second cache layer"),
-        ("OriginAccessControlId", "not signed yet"),
+        ("OriginAccessControlId", "asks for no signature"),
         ("ResponseHeadersPolicyId", "not applied yet"),
         ("CacheBehaviors[0].Compress", "does not compress yet"),
         ("ResponsePagePath", "not replaced yet"),
         ("OriginSSLProtocols", "TLS 1.2 and 1.3"),
-        ("Resources.AccessControl", "not signed yet"),
     ] {
         match status(&loaded, property) {
             Status::Inert(found) => assert!(found.contains(reason), "{property}: {found}"),

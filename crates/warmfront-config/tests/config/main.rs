@@ -10,6 +10,7 @@ mod honesty;
 mod never_panics;
 mod sam;
 mod services;
+mod signing;
 mod slips;
 
 use std::fs;

@@ -22,6 +22,7 @@ use warmfront_core::Stack;
 use warmfront_core::origin;
 
 use crate::cli::SourceArgs;
+use crate::credentials::Credentials;
 use crate::engine::Engine;
 use crate::functions::LocalFunctions;
 use crate::source::options;
@@ -51,6 +52,8 @@ impl<'a> InProcess<'a> {
         scratch: &Path,
     ) -> Result<Stack, OpenError> {
         let mut all = options(self.args);
+        // A case signs with the example's key, never with one of whoever runs it.
+        all.can_sign = true;
         let own = Words::try_parse_from(words).map_err(|error| {
             OpenError(format!("its options are not understood: {}", error.to_string().trim_end()))
         })?;
@@ -116,7 +119,15 @@ impl Opener for InProcess<'_> {
             );
             let silent = Arc::new(warmfront::observe::Silent);
             let apis = Some(functions.apis());
-            let engine = Engine::new(stack, CACHE, 443, shared, silent, apis);
+            let engine = Engine::new(
+                stack,
+                CACHE,
+                443,
+                shared,
+                silent,
+                apis,
+                Arc::new(Credentials::example()),
+            );
             let target =
                 EdgeTarget { edge: engine.for_worker(), clock, functions, _scratch: scratch };
             Ok(Arc::new(target) as Arc<dyn Target>)
