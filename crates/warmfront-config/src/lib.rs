@@ -75,8 +75,24 @@ pub struct Options {
     /// Whether there is an access key to sign requests to origins with. Without one, an access control is
     /// listed as inert.
     pub can_sign: bool,
+    /// What `--standard-log` names.
+    pub standard_log: StandardLog,
+    /// Whether `--real-time-log` is given.
+    pub real_time_log: bool,
     /// The process environment, for `${env:NAME}`.
     pub env: BTreeMap<String, String>,
+}
+
+/// Where standard logs are written, as far as a source must know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StandardLog {
+    /// Nowhere.
+    #[default]
+    None,
+    /// Into one stream or file.
+    Stream,
+    /// Into a directory, by bucket and prefix.
+    Directory,
 }
 
 /// A source that could be read, and what came of it.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::access::signed::TrustedKeys;
+use crate::log_field::LogField;
 use crate::origin::Failover;
 use crate::path_pattern::PathPattern;
 use crate::policy::{CachePolicy, OriginRequestPolicy, ResponseHeadersPolicy};
@@ -45,8 +46,8 @@ pub struct RealTimeLog {
     pub name: String,
     /// How many of a hundred requests are logged (1-100).
     pub sampling_rate: u8,
-    /// The names of the chosen fields, as written.
-    pub fields: Vec<String>,
+    /// The chosen fields, in the order of a record.
+    pub fields: Vec<LogField>,
 }
 
 /// `ViewerProtocolPolicy`.

@@ -16,6 +16,7 @@ pub mod error_page;
 mod fixture;
 pub mod function;
 pub mod http;
+pub mod log_field;
 pub mod origin;
 pub mod path_pattern;
 pub mod policy;

@@ -51,7 +51,7 @@ impl Compiler<'_> {
             response_headers_policy: None,
             trusted_keys: None,
             grpc: false,
-            real_time_log: None,
+            real_time_log: self.real_time_log(node, path),
         })
     }
 

@@ -66,7 +66,7 @@ impl Compiler<'_> {
             error_responses: self.error_responses(config, &path),
             http_version: self.http_version(config, &path),
             geo_restriction: GeoRestriction::None,
-            logging: None,
+            logging: self.logging(config, &path),
             rules: CacheRules::CloudFront,
             cache_epoch: 0,
             role: Role::Standard,

@@ -10,6 +10,7 @@ mod distribution;
 mod forwarded_values;
 mod function;
 mod http_api;
+mod logging;
 mod origin;
 mod origin_request_policy;
 mod protection;
@@ -25,6 +26,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use warmfront_core::Stack;
+use warmfront_core::behavior::RealTimeLog;
 use warmfront_core::function::{Function, HttpApi};
 use warmfront_core::policy::{CachePolicy, OriginRequestPolicy};
 
@@ -54,6 +56,7 @@ pub(crate) fn compile(
         cache_policies: HashMap::new(),
         origin_request_policies: HashMap::new(),
         access_controls: HashMap::new(),
+        real_time_logs: HashMap::new(),
         functions: RefCell::default(),
         known_functions: RefCell::default(),
         http_apis: RefCell::default(),
@@ -74,6 +77,8 @@ struct Compiler<'t> {
     origin_request_policies: HashMap<String, OriginRequestPolicy>,
     /// `None` for one that does not compile.
     access_controls: HashMap<String, Option<Control>>,
+    /// By ARN.
+    real_time_logs: HashMap<String, Arc<RealTimeLog>>,
     /// Functions that something refers to, in the order of the stack.
     functions: RefCell<Vec<Arc<Function>>>,
     /// Where each stands in `functions`, by logical id; `None` for one that does not compile.
@@ -103,6 +108,13 @@ impl<'t> Compiler<'t> {
             if let Some(id) = self.evaluator.physical_id(resource) {
                 let control = self.read_access_control(resource);
                 self.access_controls.insert(id, control);
+            }
+        }
+        for resource in self.created(logging::KIND) {
+            if let (Some(arn), Some(log)) =
+                (self.evaluator.physical_id(resource), self.real_time_log_config(resource))
+            {
+                self.real_time_logs.insert(arn, Arc::new(log));
             }
         }
         self
@@ -157,9 +169,17 @@ impl<'t> Compiler<'t> {
                     Status::Inert("AWS SAM is not expanded; this does not run here".to_owned());
                 self.ledger.note(&resource.place, &resource.path, status);
             }
+            if resource.kind.starts_with("AWS::Logs::Delivery") {
+                let reason = "deliveries are not read; --standard-log FORMAT=TARGET writes standard logs, version 2";
+                self.ledger.note(&resource.place, &resource.path, Status::Inert(reason.to_owned()));
+            }
             let Some(kind) = resource.kind.strip_prefix("AWS::CloudFront::") else { continue };
             let reason = match kind {
-                "Distribution" | "CachePolicy" | "OriginRequestPolicy" | "OriginAccessControl" => {
+                "Distribution"
+                | "CachePolicy"
+                | "OriginRequestPolicy"
+                | "OriginAccessControl"
+                | "RealtimeLogConfig" => {
                     continue;
                 }
                 "Function" | "ConnectionFunction" => "edge functions do not run yet",
@@ -170,8 +190,8 @@ impl<'t> Compiler<'t> {
                     "requests are signed with your own access key; there is no identity of its own"
                 }
                 "VpcOrigin" => "the origin is reached over http like any other",
-                "RealtimeLogConfig" | "MonitoringSubscription" => {
-                    "nothing is sent to AWS; the program has its own log and metrics"
+                "MonitoringSubscription" => {
+                    "nothing is sent to AWS; the program has metrics of its own"
                 }
                 "DistributionTenant" | "ConnectionGroup" => {
                     "distribution tenants are not built yet"

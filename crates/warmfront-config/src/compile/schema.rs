@@ -32,7 +32,7 @@ const DISTRIBUTION_CONFIG: &[Property] = &[
     effective("Enabled", Boolean).required(),
     decided("HttpVersion", Choice(&["http1.1", "http2", "http3", "http2and3"])),
     inert("IPV6Enabled", Boolean, "the addresses given to --http and --https decide"),
-    inert("Logging", Any, "nothing is written to a bucket; the program has its own access log"),
+    harmless("Logging", Object(LOGGING)),
     decided("OriginGroups", Object(ORIGIN_GROUPS)),
     parts("Origins", List(&Object(ORIGIN))).required(),
     inert(
@@ -47,6 +47,12 @@ const DISTRIBUTION_CONFIG: &[Property] = &[
     parts("ViewerCertificate", Object(VIEWER_CERTIFICATE)),
     decided("ViewerMtlsConfig", Any),
     harmless("WebACLId", Text),
+];
+
+const LOGGING: &[Property] = &[
+    harmless("Bucket", Text),
+    harmless("IncludeCookies", Boolean),
+    harmless("Prefix", TextUpTo(256)),
 ];
 
 const GEO_RESTRICTION: &[Property] = &[
@@ -192,7 +198,7 @@ const CACHE_BEHAVIOR: &[Property] = &[
     decided("MinTTL", SECONDS),
     effective("OriginRequestPolicyId", Text),
     effective("PathPattern", TextUpTo(255)),
-    inert("RealtimeLogConfigArn", Text, "real-time logs are not built yet"),
+    harmless("RealtimeLogConfigArn", Text),
     harmless("ResponseHeadersPolicyId", Text),
     decided("SmoothStreaming", Boolean),
     effective("TargetOriginId", Text).required(),
@@ -324,6 +330,13 @@ const ORIGIN_ACCESS_CONTROL_CONFIG: &[Property] = &[
     effective("OriginAccessControlOriginType", Choice(&SERVICES)).required(),
     effective("SigningBehavior", Choice(&["always", "never", "no-override"])).required(),
     decided("SigningProtocol", Choice(&["sigv4", "sigv4a"])).required(),
+];
+
+pub(super) const REAL_TIME_LOG: &[Property] = &[
+    harmless("EndPoints", Any).required(),
+    decided("Fields", List(&Text)).required(),
+    decided("Name", Text).required(),
+    decided("SamplingRate", Integer(1, 100)).required(),
 ];
 
 /// What a local function takes from `AWS::Lambda::Function`.

@@ -198,6 +198,8 @@ impl Evaluator<'_> {
             ("AWS::CloudFront::KeyValueStore", "Id") => owned(names.uuid(id)),
             ("AWS::CloudFront::KeyValueStore", "Status") => Is(Some("READY".to_owned())),
             ("AWS::CloudFront::KeyValueStore", _) => Wrong(&["Arn", "Id", "Status"]),
+            ("AWS::CloudFront::RealtimeLogConfig", "Arn") => Is(self.physical_id(resource)),
+            ("AWS::CloudFront::RealtimeLogConfig", _) => Wrong(&["Arn"]),
             ("AWS::CloudFront::CloudFrontOriginAccessIdentity", "S3CanonicalUserId") => {
                 Is(Some(format!("{0}{0}", names.uuid(id).replace('-', ""))))
             }

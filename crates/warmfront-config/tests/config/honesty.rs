@@ -23,7 +23,7 @@ fn a_template_written_by_someone_else_is_served_and_every_property_listed() {
         ("DefaultCacheBehavior.MinTTL", "the cache policy decides"),
         ("PriceClass", "no price"),
         ("IPV6Enabled", "--http and --https"),
-        (".Logging", "nothing is written to a bucket"),
+        (".Logging", "--standard-log DIRECTORY/"),
         ("WebACLId", "no web application firewall"),
         ("ViewerCertificate.AcmCertificateArn", "development certificate"),
         ("ViewerCertificate.MinimumProtocolVersion", "TLS 1.2 and 1.3"),

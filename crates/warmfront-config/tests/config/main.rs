@@ -7,6 +7,7 @@ mod broken;
 mod compiled;
 mod expressions;
 mod honesty;
+mod logs;
 mod never_panics;
 mod sam;
 mod services;
