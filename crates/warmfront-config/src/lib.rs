@@ -39,6 +39,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use render::{render_human, render_json, render_sarif};
 pub use report::{Report, ReportEntry, Status};
 pub use source::LoadError;
+pub use suggest::nearest as nearest_name;
 
 use diagnostic::Problems;
 use format::Format;

@@ -4,10 +4,7 @@
 const MAX_CANDIDATES: usize = 500;
 
 /// The candidate that `name` was most probably meant to be, or `None` when nothing is near.
-pub(crate) fn nearest<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // One slip in three characters is still recognizable; more is a different word.
     let limit = (name.chars().count() / 3).clamp(1, 5);
     candidates

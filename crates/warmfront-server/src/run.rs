@@ -29,7 +29,10 @@ use crate::listener::patience::Limits;
 use crate::listener::tcp::{self, Port};
 use crate::listener::tls::Tls;
 use crate::listener::workers::{Common, DRAIN, Sockets, Workers};
-use crate::observe::{Counters, Sink, Watcher, function_logs};
+use crate::observe::{
+    CloudFrontLogs, Counters, Drain, LogOptions, Redaction, Reopen, Sink, Trouble, Watcher,
+    function_logs,
+};
 use crate::reload::Live;
 use crate::state::State;
 use crate::watch::{Saved, Watch};
@@ -107,10 +110,15 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
     let cannot_log = |error: io::Error| Failure::new(1, format!("cannot start the log: {error}"));
     let (access, access_end) = Sink::start("access", io::stdout()).map_err(cannot_log)?;
     let (notes, notes_end) = Sink::start("notes", io::stderr()).map_err(cannot_log)?;
-    let observer = Watcher::new(args.access_log, access, notes.clone(), counters.clone());
-
     let time = Time::new(args.virtual_clock);
     let clock = time.clock();
+    let reopen = Reopen::default();
+    let trouble = |name| Trouble::new(name, notes.clone(), counters.clone(), clock.clone());
+    let (logs, mut log_ends) = cloudfront_logs(args, &stack, &reopen, trouble)?;
+    let redaction = Redaction::new(&args.log_style.redact_query);
+    let observer = Watcher::new(args.access_log, access, notes.clone(), counters.clone())
+        .with(redaction, logs);
+
     let directory = state.directory().join("functions");
     let functions =
         LocalFunctions::start(stack.clone(), directory, clock.clone(), function_logs(notes));
@@ -174,14 +182,42 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
         live,
         watch,
         ready: Arc::default(),
+        reopen,
         banner: banner(&stack, &facts),
     };
     let sockets = ports.for_workers(workers);
     let status =
         runtime.block_on(program.serve(common, sockets, admin_socket, addresses, time, hang_up));
-    access_end.finish();
+    log_ends.push(access_end);
+    for end in log_ends {
+        end.finish();
+    }
     notes_end.finish();
     status
+}
+
+/// The logs in CloudFront's formats that the command line asks for, and what ends their writers.
+fn cloudfront_logs(
+    args: &RunArgs,
+    stack: &Stack,
+    reopen: &Reopen,
+    trouble: impl Fn(&'static str) -> Trouble,
+) -> Result<(Option<CloudFrontLogs>, Vec<Drain>), Failure> {
+    let options = LogOptions {
+        standard: args.logs.standard_log.clone(),
+        fields: args.log_style.standard_log_fields.clone(),
+        path: args.log_style.standard_log_path.clone().unwrap_or_default(),
+        real_time: args.logs.real_time_log.clone(),
+        account: stack.account.clone(),
+    };
+    if let Some(why) = options.writes_nothing(stack) {
+        crate::say(&why);
+    }
+    match CloudFrontLogs::start(options, reopen, trouble) {
+        Ok(Some((logs, ends))) => Ok((Some(logs), ends)),
+        Ok(None) => Ok((None, Vec::new())),
+        Err(error) => Err(Failure::new(1, format!("cannot open a log: {error}"))),
+    }
 }
 
 /// The stack of a source without errors; its warnings are said. With errors: what `check` says.
@@ -286,6 +322,8 @@ struct Program<'a> {
     watch: Option<Watch>,
     /// Whether requests are taken.
     ready: Arc<AtomicBool>,
+    /// Has the files of logs opened again.
+    reopen: Reopen,
     /// What is said once requests are taken.
     banner: String,
 }
@@ -323,6 +361,7 @@ impl Program<'_> {
         loop {
             tokio::select! {
                 _ = hang_up.recv() => {
+                    self.reopen.ask();
                     self.live.reload();
                     if let Some(watch) = &mut self.watch {
                         self.live.follow(watch);

@@ -38,6 +38,8 @@ pub(crate) fn options(args: &SourceArgs) -> Options {
         function_concurrency: args.function_concurrency.clone(),
         allow_unprotected: args.allow_unprotected.clone(),
         strict: args.strict,
+        standard_log: args.standard_log,
+        real_time_log: args.real_time_log,
         can_sign: Credentials::of(&env).current().is_some(),
         env,
     }

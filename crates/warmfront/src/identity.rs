@@ -4,7 +4,7 @@ use http::{HeaderValue, Version};
 
 /// The point of presence that CloudFront's headers name. There is one edge here and it is nobody's
 /// airport; the shape (three letters, a number, `-`, a letter and a number) is what scripts look for.
-const POP: &str = "WFT50-P1";
+pub const POP: &str = "WFT50-P1";
 
 #[derive(Debug)]
 pub(crate) struct Identity {

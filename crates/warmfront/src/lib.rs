@@ -25,6 +25,7 @@ pub mod tunnel;
 pub use body::{Body, BodyError};
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use edge::Edge;
+pub use identity::POP;
 pub use observe::{AccessRecord, Observer};
 pub use origin::{Connector, OriginError, OriginRequest, OriginResponse};
 pub use request::{Reply, TlsInfo, Viewer, ViewerRequest};

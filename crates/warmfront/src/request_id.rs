@@ -15,7 +15,7 @@ pub struct RequestId([u8; LENGTH]);
 
 impl RequestId {
     /// A new id.
-    pub(crate) fn random() -> Self {
+    pub fn random() -> Self {
         let mut id = [b'='; LENGTH];
         let characters = &mut id[..LENGTH - 2];
         fastrand::fill(characters);

@@ -5,6 +5,7 @@
 //! parsed, hidden from `--help`, and refused by name in [`unbuilt`]: never accepted and ignored.
 
 mod address;
+mod logs;
 mod pairs;
 mod size;
 mod unbuilt;
@@ -15,6 +16,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use address::Bind;
+pub(crate) use logs::{LogStyle, LogTarget, LogTargets, StandardFormat, StandardLogTo};
 pub(crate) use size::Size;
 
 /// Serves an Amazon CloudFront distribution as it is written.
@@ -73,6 +75,12 @@ pub(crate) struct SourceArgs {
     /// Inert properties and lint are errors
     #[arg(long, env = "WARMFRONT_STRICT", value_parser = FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub(crate) strict: bool,
+    /// What the flags of logs mean for the source.
+    #[arg(skip)]
+    pub(crate) standard_log: warmfront_config::StandardLog,
+    /// Whether real-time logs are written.
+    #[arg(skip)]
+    pub(crate) real_time_log: bool,
     #[command(flatten)]
     pub(crate) unbuilt: unbuilt::UnbuiltSourceFlags,
 }
@@ -118,6 +126,10 @@ pub(crate) struct RunArgs {
     /// Apply changes to the source, its functions and directories as they are saved
     #[arg(long, env = "WARMFRONT_WATCH", value_parser = FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub(crate) watch: bool,
+    #[command(flatten)]
+    pub(crate) logs: LogTargets,
+    #[command(flatten)]
+    pub(crate) log_style: LogStyle,
     /// For tests only: the engine's clock stands still until POST /clock/advance?ms=N on the admin port
     #[arg(long, hide = true, env = "WARMFRONT_VIRTUAL_CLOCK", value_parser = FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub(crate) virtual_clock: bool,
@@ -135,6 +147,8 @@ pub(crate) struct CheckArgs {
     pub(crate) format: Format,
     #[command(flatten)]
     pub(crate) from: SourceArgs,
+    #[command(flatten)]
+    pub(crate) logs: LogTargets,
 }
 
 #[derive(Debug, Args)]
@@ -187,9 +201,16 @@ fn complete(mut cli: Cli, env: impl Fn(&str) -> Option<String>) -> Result<Cli, S
         Command::Unbuilt(command) => return Err(command.refusal()),
         Command::Run(args) => {
             args.unbuilt.refuse()?;
+            args.log_style.check(&args.logs)?;
+            let redact = &mut args.log_style.redact_query;
+            pairs::fill(redact, "WARMFRONT_REDACT_QUERY", &env, |name| Ok(name.to_owned()))?;
+            args.from.told_of(&args.logs);
             &mut args.from
         }
-        Command::Check(args) => &mut args.from,
+        Command::Check(args) => {
+            args.from.told_of(&args.logs);
+            &mut args.from
+        }
         Command::Test(args) => &mut args.from,
     };
     from.unbuilt.refuse()?;
@@ -198,6 +219,11 @@ fn complete(mut cli: Cli, env: impl Fn(&str) -> Option<String>) -> Result<Cli, S
 }
 
 impl SourceArgs {
+    fn told_of(&mut self, logs: &LogTargets) {
+        self.standard_log = logs.standard();
+        self.real_time_log = logs.real_time_log.is_some();
+    }
+
     /// A flag on the command line wins over its variable as a whole.
     fn fill_from(&mut self, env: &impl Fn(&str) -> Option<String>) -> Result<(), String> {
         use pairs::{fill, parse, parse_count, parse_dotted};

@@ -56,6 +56,7 @@ pub(crate) struct Counters {
     accept_errors: AtomicU64,
     panics: AtomicU64,
     notes: AtomicU64,
+    log_lines_lost: AtomicU64,
     reloads: AtomicU64,
     reloads_failed: AtomicU64,
 }
@@ -135,6 +136,11 @@ impl Counters {
         self.notes.fetch_add(1, Relaxed);
     }
 
+    /// So many lines of a standard or real-time log could not be written.
+    pub(crate) fn log_lines_lost(&self, lines: u64) {
+        self.log_lines_lost.fetch_add(lines, Relaxed);
+    }
+
     /// The source was read again.
     pub(crate) fn reloaded(&self, successfully: bool) {
         let counter = if successfully { &self.reloads } else { &self.reloads_failed };
@@ -183,6 +189,11 @@ impl Counters {
             ("warmfront_accept_errors_total", "Errors of accept(2).", &self.accept_errors),
             ("warmfront_panics_total", "Bugs met; each is told on stderr.", &self.panics),
             ("warmfront_notes_total", "Notes written to stderr.", &self.notes),
+            (
+                "warmfront_log_lines_lost_total",
+                "Lines of standard and real-time logs that could not be written.",
+                &self.log_lines_lost,
+            ),
             ("warmfront_reloads_total", "Sources read again.", &self.reloads),
             (
                 "warmfront_reload_failures_total",

@@ -2,26 +2,66 @@
 
 use std::fmt::{self, Write as _};
 
-/// Query parameters whose values let a reader of the log act as the viewer: CloudFront's signed URLs
-/// and SigV4's presigned ones.
-const SECRETS: [&str; 6] = [
+/// Query parameters and cookies whose values let a reader of the log act as the viewer: CloudFront's
+/// signed URLs and cookies, and SigV4's presigned URLs.
+const SECRETS: [&str; 9] = [
     "Signature",
     "Policy",
     "Key-Pair-Id",
+    "CloudFront-Signature",
+    "CloudFront-Policy",
+    "CloudFront-Key-Pair-Id",
     "X-Amz-Signature",
     "X-Amz-Credential",
     "X-Amz-Security-Token",
 ];
 
+/// What stands for a value that is not shown.
+pub(crate) const REDACTED: &str = "REDACTED";
+
+/// Which values are not shown: the signatures above, and what `--redact-query` names.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Redaction {
+    names: Vec<String>,
+}
+
+impl Redaction {
+    /// Hides the values of these, too; letter case does not count.
+    pub(crate) fn new(names: &[String]) -> Self {
+        Self { names: names.to_vec() }
+    }
+
+    /// Whether the value of this parameter or cookie is not shown.
+    pub(crate) fn hides(&self, name: &str) -> bool {
+        let mut all = SECRETS.iter().copied().chain(self.names.iter().map(String::as_str));
+        all.any(|secret| secret.eq_ignore_ascii_case(name))
+    }
+
+    /// Shows a path and query with secrets replaced by `REDACTED`.
+    pub(crate) fn target<'a>(&'a self, path_and_query: &'a str) -> Target<'a> {
+        Target { text: path_and_query, redaction: self }
+    }
+
+    /// A list of `name=value` with secrets replaced by `REDACTED`, otherwise as it came. None where
+    /// there is nothing to hide.
+    pub(crate) fn pairs(&self, text: &str, separator: char) -> Option<String> {
+        let name_of = |pair: &str| pair.split_once('=').map(|(name, _)| name.trim().to_owned());
+        let is_hidden = |pair: &str| name_of(pair).is_some_and(|name| self.hides(&name));
+        if !text.split(separator).any(is_hidden) {
+            return None;
+        }
+        let pairs = text.split(separator).map(|pair| match pair.split_once('=') {
+            Some((name, _)) if self.hides(name.trim()) => format!("{name}={REDACTED}"),
+            _ => pair.to_owned(),
+        });
+        Some(pairs.collect::<Vec<_>>().join(&separator.to_string()))
+    }
+}
+
 /// Shows bytes as CloudFront's logs do: 0-32, 127 and above, and ``< > " { } | \ ^ [ ] ` '`` as `%XX`.
 /// `#`, `%` and `~` stay, so that a target reads as it was sent.
 pub(crate) fn escaped(bytes: &[u8]) -> Escaped<'_> {
     Escaped(bytes)
-}
-
-/// Shows a path and query with secrets replaced by `REDACTED`.
-pub(crate) fn target(path_and_query: &str) -> Target<'_> {
-    Target(path_and_query)
 }
 
 /// Shows at most `limit` bytes of `text`, which is ASCII, and an ellipsis for the rest. Nothing that
@@ -55,9 +95,12 @@ impl fmt::Write for Cut {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Escaped<'a>(&'a [u8]);
 
-/// See [`target`].
+/// See [`Redaction::target`].
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Target<'a>(&'a str);
+pub(crate) struct Target<'a> {
+    text: &'a str,
+    redaction: &'a Redaction,
+}
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,19 +123,18 @@ fn is_plain(byte: u8) -> bool {
 
 impl fmt::Display for Target<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (path, query) = match self.0.split_once('?') {
+        let (path, query) = match self.text.split_once('?') {
             Some((path, query)) => (path, Some(query)),
-            None => (self.0, None),
+            None => (self.text, None),
         };
         write!(f, "{}", escaped(path.as_bytes()))?;
         let Some(query) = query else { return Ok(()) };
         for (index, parameter) in query.split('&').enumerate() {
             f.write_char(if index == 0 { '?' } else { '&' })?;
             match parameter.split_once('=') {
-                Some((name, _))
-                    if SECRETS.iter().any(|secret| secret.eq_ignore_ascii_case(name)) =>
-                {
-                    write!(f, "{name}=REDACTED")?;
+                // A name that hides is one of a few words, or what the command line says.
+                Some((name, _)) if self.redaction.hides(name) => {
+                    write!(f, "{}={REDACTED}", escaped(name.as_bytes()))?;
                 }
                 _ if parameter.is_empty() => {}
                 _ => write!(f, "{}", escaped(parameter.as_bytes()))?,
@@ -139,7 +181,7 @@ mod tests {
             assert_eq!(cut(escaped(sent.as_bytes()), 4), shown);
         }
         let secret = format!("/?Signature={}", "s".repeat(100));
-        assert_eq!(cut(target(&secret), 16), "/?Signature=REDA…");
+        assert_eq!(cut(Redaction::default().target(&secret), 16), "/?Signature=REDA…");
     }
 
     #[test]
@@ -160,7 +202,28 @@ mod tests {
             ("/?Signatures=kept", "/?Signatures=kept"),
         ];
         for (sent, shown) in rows {
-            assert_eq!(target(sent).to_string(), shown);
+            assert_eq!(Redaction::default().target(sent).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn what_the_command_line_names_is_hidden_too() {
+        let redaction = Redaction::new(&["token".to_owned()]);
+        assert_eq!(
+            redaction.target("/a?Token=x&tokens=y&Signature=z").to_string(),
+            "/a?Token=REDACTED&tokens=y&Signature=REDACTED"
+        );
+        let rows = [
+            (
+                "a=1; token=x; CloudFront-Signature=y",
+                ';',
+                Some("a=1; token=REDACTED; CloudFront-Signature=REDACTED"),
+            ),
+            ("a=1; tokens=x", ';', None),
+            ("TOKEN=x=y&b", '&', Some("TOKEN=REDACTED&b")),
+        ];
+        for (sent, separator, shown) in rows {
+            assert_eq!(redaction.pairs(sent, separator).as_deref(), shown, "{sent}");
         }
     }
 }

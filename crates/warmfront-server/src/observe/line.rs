@@ -9,27 +9,28 @@
 //! of path and query, at most 8 KiB are shown; an ellipsis stands for the rest.
 
 use std::io::Write as _;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde::Serialize;
 use warmfront::AccessRecord;
 
-use super::escape::{cut, escaped, target};
+use super::date::Moment;
+use super::escape::{Redaction, cut, escaped};
 
 /// How much of a value that a viewer chose is shown, in bytes.
 const SHOWN: usize = 8 << 10;
 
 /// Appends a line for people.
-pub(super) fn write_text(out: &mut Vec<u8>, record: &AccessRecord) {
+pub(super) fn write_text(out: &mut Vec<u8>, record: &AccessRecord, redaction: &Redaction) {
     let _ = write!(
         out,
         "{} {} {} {}://{}{} {} {}",
-        timestamp(record.received),
+        Moment::of(record.received),
         record.viewer.ip(),
         escaped(record.method.as_str().as_bytes()),
         record.scheme.as_str(),
         cut(escaped(host(record)), SHOWN),
-        cut(target(path_and_query(record)), SHOWN),
+        cut(redaction.target(path_and_query(record)), SHOWN),
         record.status,
         record.result,
     );
@@ -80,19 +81,19 @@ struct Json<'a> {
 }
 
 /// Appends a JSON object and a line feed.
-pub(super) fn write_json(out: &mut Vec<u8>, record: &AccessRecord) {
+pub(super) fn write_json(out: &mut Vec<u8>, record: &AccessRecord, redaction: &Redaction) {
     let shown = |value: &Option<http::HeaderValue>| {
         value.as_ref().map(|value| cut(escaped(value.as_bytes()), SHOWN))
     };
     let json = Json {
-        time: timestamp(record.received),
+        time: Moment::of(record.received).to_string(),
         request_id: record.request_id.as_str(),
         distribution: record.distribution.as_ref().map(|distribution| distribution.id.as_str()),
         viewer: record.viewer.to_string(),
         method: record.method.as_str(),
         scheme: record.scheme.as_str(),
         host: cut(escaped(host(record)), SHOWN),
-        target: cut(target(path_and_query(record)), SHOWN),
+        target: cut(redaction.target(path_and_query(record)), SHOWN),
         protocol: format!("{:?}", record.version),
         tls: record.tls.as_ref().map(|tls| tls.protocol.as_str()),
         cipher: record.tls.as_ref().map(|tls| tls.cipher.as_str()),
@@ -104,7 +105,11 @@ pub(super) fn write_json(out: &mut Vec<u8>, record: &AccessRecord) {
         taken_ms: milliseconds(record.time_taken),
         complete: record.complete,
         failure: record.failure.as_deref(),
-        referer: shown(&record.referer),
+        referer: record
+            .referer
+            .as_ref()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            .map(|url| cut(redaction.target(&url), SHOWN)),
         user_agent: shown(&record.user_agent),
     };
     if serde_json::to_writer(&mut *out, &json).is_ok() {
@@ -147,55 +152,9 @@ fn one_line(text: &str) -> String {
         .collect()
 }
 
-/// RFC 3339 in UTC, with milliseconds.
-fn timestamp(time: SystemTime) -> String {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let (days, seconds) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
-    let (year, month, day) = civil(days);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60,
-        since.subsec_millis()
-    )
-}
-
-/// The Gregorian date of a day since 1970-01-01. Years are counted from March, so that the leap day is
-/// their last; 146,097 days make a cycle of 400 years.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (cycle, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day_of_month = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (cycle * 400 + year + u64::from(month <= 2), month, day_of_month)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn timestamps_are_dates() {
-        let rows = [
-            (0, "1970-01-01T00:00:00.000Z"),
-            (951_782_400, "2000-02-29T00:00:00.000Z"),
-            (951_868_800, "2000-03-01T00:00:00.000Z"),
-            (1_767_225_599, "2025-12-31T23:59:59.000Z"),
-            (4_107_542_400, "2100-03-01T00:00:00.000Z"),
-        ];
-        for (seconds, text) in rows {
-            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-            assert_eq!(timestamp(time), text);
-            // The same date as the one that goes into headers.
-            let header = httpdate::fmt_http_date(time);
-            assert_eq!(header[17..25], text[11..19]);
-            assert_eq!(header[5..7], text[8..10]);
-        }
-    }
 
     #[test]
     fn a_note_names_its_request_and_cannot_forge_another_line() {

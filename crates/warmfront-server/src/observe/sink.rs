@@ -1,18 +1,38 @@
-//! Lines on their way to a file descriptor, without anybody waiting for it.
+//! Lines on their way out, without anybody waiting for it.
 //!
-//! Requests append to a buffer in memory; one thread writes it out in large pieces. When the reader is
+//! Requests append to a buffer in memory; one thread gives it to an [`Outlet`] in large pieces. When the reader is
 //! slower than the requests the buffer fills up to its limit, further lines are dropped, and a line says
 //! how many.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Bytes that wait to be written, at most.
 const LIMIT: usize = 4 << 20;
 /// After the first line the writer waits this long for company: one write then takes many lines.
 const GATHER: Duration = Duration::from_millis(5);
+
+/// Where lines end up. It lives on the writer's thread and may wait.
+pub(super) trait Outlet: Send + 'static {
+    /// Takes whole lines; after them, `dropped` did not fit. False: nothing is taken any more.
+    fn take(&mut self, lines: &[u8], dropped: u64) -> bool;
+
+    /// Called about every [`period`](Outlet::period), if there is one.
+    fn tick(&mut self) {}
+
+    /// Nothing comes after this.
+    fn finish(&mut self) {}
+
+    /// How often [`tick`](Outlet::tick) is called.
+    fn period(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// A stream: what was dropped is told in it.
+struct Stream<W>(W);
 
 /// The entrance. Clones lead to the same writer.
 #[derive(Debug, Clone)]
@@ -43,6 +63,11 @@ struct Buffer {
 impl Sink {
     /// Starts the writer thread for `to`, called `name`.
     pub(crate) fn start(name: &str, to: impl Write + Send + 'static) -> io::Result<(Self, Drain)> {
+        Self::start_outlet(name, Stream(to))
+    }
+
+    /// The same for any outlet.
+    pub(super) fn start_outlet(name: &str, to: impl Outlet) -> io::Result<(Self, Drain)> {
         let shared = Arc::new(Shared::default());
         let writer = shared.clone();
         let thread = std::thread::Builder::new()
@@ -72,22 +97,32 @@ impl Drain {
     pub(crate) fn finish(self) {
         self.shared.buffer.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
         self.shared.filled.notify_one();
-        let deadline = std::time::Instant::now() + Duration::from_secs(2);
-        while !self.thread.is_finished() && std::time::Instant::now() < deadline {
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while !self.thread.is_finished() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
 }
 
 impl Shared {
-    fn write_out(&self, mut to: impl Write, gather: Duration) {
+    fn write_out(&self, mut to: impl Outlet, gather: Duration) {
         let mut taken = Vec::new();
+        let mut ticked = Instant::now();
         loop {
             let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
-            while buffer.bytes.is_empty() && !buffer.closed {
-                buffer = self.filled.wait(buffer).unwrap_or_else(PoisonError::into_inner);
+            let next_tick = to.period().map(|period| ticked + period);
+            let is_time = || next_tick.is_some_and(|next| next <= Instant::now());
+            while buffer.bytes.is_empty() && !buffer.closed && !is_time() {
+                buffer = match next_tick {
+                    None => self.filled.wait(buffer).unwrap_or_else(PoisonError::into_inner),
+                    Some(next) => {
+                        let left = next.saturating_duration_since(Instant::now());
+                        let waited = self.filled.wait_timeout(buffer, left);
+                        waited.unwrap_or_else(PoisonError::into_inner).0
+                    }
+                };
             }
-            if !buffer.closed && buffer.bytes.len() < LIMIT / 2 {
+            if !buffer.bytes.is_empty() && !buffer.closed && buffer.bytes.len() < LIMIT / 2 {
                 drop(buffer);
                 std::thread::sleep(gather);
                 buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -96,17 +131,17 @@ impl Shared {
             let dropped = std::mem::take(&mut buffer.dropped);
             let closed = buffer.closed;
             drop(buffer);
-            if dropped > 0 {
-                let _ =
-                    writeln!(taken, "# {dropped} lines were dropped: the log is read too slowly");
-            }
             // A reader that went away (`| head`) ends the log, not the program.
-            if to.write_all(&taken).and_then(|()| to.flush()).is_err() {
+            if !to.take(&taken, dropped) {
                 return self.swallow();
             }
             taken.clear();
+            if is_time() {
+                to.tick();
+                ticked = Instant::now();
+            }
             if closed && self.is_empty() {
-                return;
+                return to.finish();
             }
         }
     }
@@ -122,6 +157,17 @@ impl Shared {
             buffer.bytes = Vec::new();
             buffer = self.filled.wait(buffer).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+}
+
+impl<W: Write + Send + 'static> Outlet for Stream<W> {
+    fn take(&mut self, lines: &[u8], dropped: u64) -> bool {
+        let written = self.0.write_all(lines);
+        let told = written.and_then(|()| match dropped {
+            0 => Ok(()),
+            _ => writeln!(self.0, "# {dropped} lines were dropped: the log is read too slowly"),
+        });
+        told.and_then(|()| self.0.flush()).is_ok()
     }
 }
 
