@@ -7,6 +7,7 @@ use http::StatusCode;
 use http::header::{HOST, REFERER, USER_AGENT};
 use warmfront_core::{Behavior, Distribution, Stack};
 
+use crate::asked::Asked;
 use crate::edge::Shared;
 use crate::observe::{AccessRecord, Delivery, Detail, counted};
 use crate::request::{Reply, ViewerRequest};
@@ -77,6 +78,16 @@ impl Exchange {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.delivery.shared
+    }
+
+    /// An origin is about to be asked for this request: where what is learned of it is kept.
+    pub(crate) fn asks(&self) -> &Arc<Asked> {
+        self.delivery.asked.get_or_init(Arc::default)
+    }
+
+    /// What was learned of the origin; `None` when none was asked.
+    pub(crate) fn asked(&self) -> Option<&Asked> {
+        self.delivery.asked.get().map(|asked| &**asked)
     }
 
     /// When the request came, on the monotonic clock.

@@ -126,6 +126,7 @@ impl Fetch {
         if !confirms(&stored, not_modified) {
             return false;
         }
+        self.origination.asked.confirmed();
         let origination = &self.origination;
         let mut headers = update_stored(&stored, not_modified);
         let status = stale.meta.status;
@@ -195,6 +196,7 @@ impl Fetch {
         let until = shared.clock.monotonic().saturating_add(pause).min(stale.may_answer_until());
         let copy = Arc::new(stale.sparing_origin_until(until));
         shared.cache.storage.replace(&self.permit.key, Some(stale), copy.clone());
+        self.origination.asked.confirmed();
         self.permit.fill.publish(Outcome::Stored(copy));
         true
     }

@@ -22,6 +22,7 @@ use warmfront_core::policy::forwards_cookies;
 use warmfront_core::request_view::RequestView;
 use warmfront_core::{Behavior, Distribution};
 
+use crate::asked::Asked;
 use crate::body::Body;
 use crate::cache::{Fills, Join, Outcome, StoredResponse};
 use crate::edge::Edge;
@@ -95,19 +96,24 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest)
     let cacheable = is_cacheable_method(behavior, &head.method)
         && !behavior.cache_policy.ttl.disable_caching()
         && body.is_end_stream();
-    if let Some((protocol, viewer)) = tunnel {
-        return Box::pin(route.answer_by_tunnel(protocol, viewer)).await;
-    }
     // The ways to an origin are boxed, so that a hit does not move the room that they need.
-    if !cacheable {
-        return Box::pin(route.answer_from_origin(std::mem::take(body))).await;
+    let mut answer = if let Some((protocol, viewer)) = tunnel {
+        Box::pin(route.answer_by_tunnel(protocol, viewer)).await
+    } else if cacheable {
+        let key = route.key();
+        // A hit needs no second look at the clock.
+        match route.lookup(&key, exchange.started()) {
+            Lookup::Answer(answer) => answer,
+            Lookup::Origin(stale) => Box::pin(route.answer_by_fetch(&key, stale)).await,
+        }
+    } else {
+        Box::pin(route.answer_from_origin(std::mem::take(body))).await
+    };
+    if let Some(policy) = &behavior.response_headers_policy {
+        respond::apply_policy(policy, exchange, head, &mut answer);
     }
-    let key = route.key();
-    // A hit needs no second look at the clock.
-    match route.lookup(&key, exchange.started()) {
-        Lookup::Answer(answer) => answer,
-        Lookup::Origin(stale) => Box::pin(route.answer_by_fetch(&key, stale)).await,
-    }
+    // A viewer-response function will see what the policy has added.
+    answer
 }
 
 /// Over HTTP/2 a GET may end with an empty DATA frame after its head: that is no body (CloudFront refuses
@@ -239,7 +245,7 @@ impl Route<'_> {
 
     /// A HEAD that the cache cannot answer: forwarded as HEAD, and nothing is stored.
     async fn head_from_origin(&self, stale: Option<Arc<StoredResponse>>) -> Answer {
-        let origination = self.origination();
+        let origination = self.origination(self.exchange.asks().clone());
         let sent = origination::pass(&origination, self.origin_request(Body::empty())).await;
         let failing = match &sent {
             Ok(response) => response.head.status.is_server_error(),
@@ -263,7 +269,8 @@ impl Route<'_> {
 
     /// A request that is never answered from the cache.
     async fn answer_from_origin(&self, body: Body) -> Answer {
-        match origination::pass(&self.origination(), self.origin_request(body)).await {
+        let origination = self.origination(self.exchange.asks().clone());
+        match origination::pass(&origination, self.origin_request(body)).await {
             Ok(response) => respond::relayed(self.behavior, response),
             Err(error) => self.failed(error.status(), error.detailed_result()),
         }
@@ -272,7 +279,7 @@ impl Route<'_> {
     /// A request to leave HTTP: never cached, never shared. The origin decides; without its 101 the
     /// answer is an ordinary one, and the connection goes on with HTTP.
     async fn answer_by_tunnel(&self, protocol: Protocol, viewer: Handover) -> Answer {
-        let origination = self.origination();
+        let origination = self.origination(self.exchange.asks().clone());
         let mut request = self.origin_request(Body::empty());
         if let Ok(request) = &mut request
             && matches!(origination.origin.target, Target::Dns | Target::Nodes(_))
@@ -307,9 +314,19 @@ impl Route<'_> {
         (permit, ticket): (crate::cache::Permit, crate::cache::Ticket),
         stale: Option<Arc<StoredResponse>>,
     ) -> (crate::cache::Ticket, tokio::sync::oneshot::Receiver<crate::OriginResponse>) {
+        self.start_fetch_telling((permit, ticket), stale, self.exchange.asks().clone())
+    }
+
+    /// The same; what is learned of the origin goes to `asked`.
+    fn start_fetch_telling(
+        &self,
+        (permit, ticket): (crate::cache::Permit, crate::cache::Ticket),
+        stale: Option<Arc<StoredResponse>>,
+        asked: Arc<Asked>,
+    ) -> (crate::cache::Ticket, tokio::sync::oneshot::Receiver<crate::OriginResponse>) {
         let (leader, private) = tokio::sync::oneshot::channel();
         let request = self.origin_request(Body::empty());
-        let fetch = Fetch { origination: self.origination(), stale, permit, leader };
+        let fetch = Fetch { origination: self.origination(asked), stale, permit, leader };
         tokio::spawn(fetch.run(request));
         (ticket, private)
     }
@@ -321,7 +338,9 @@ impl Route<'_> {
             return;
         }
         if let Join::Lead(permit, ticket) = fills.join(key) {
-            let (ticket, _) = self.start_fetch((permit, ticket), Some(stale.clone()));
+            // This viewer's answer did not wait for the origin, so nothing of it is told with it.
+            let (lead, stale) = ((permit, ticket), Some(stale.clone()));
+            let (ticket, _) = self.start_fetch_telling(lead, stale, Arc::default());
             // Nobody waits for the answer; the ticket keeps the fill alive until it has ended.
             tokio::spawn(async move { ticket.ended().await });
         }
@@ -338,7 +357,7 @@ impl Route<'_> {
         )
     }
 
-    fn origination(&self) -> Origination {
+    fn origination(&self, asked: Arc<Asked>) -> Origination {
         let origin = &self.distribution.origins[self.behavior.origin];
         Origination {
             shared: self.exchange.shared().clone(),
@@ -348,6 +367,7 @@ impl Route<'_> {
             origin: origin.clone(),
             scheme: origin.scheme_for(self.viewer.scheme),
             id: *self.exchange.id(),
+            asked,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! The engine opens no listener, reads no configuration file and writes no log: a program does that
 //! around it, through a handful of narrow seams ([`Connector`], [`Clock`], [`Observer`], [`cache::Storage`]).
 
+mod asked;
 pub mod body;
 pub mod cache;
 pub mod clock;

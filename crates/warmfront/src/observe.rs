@@ -4,14 +4,15 @@ mod detail;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use warmfront_core::Distribution;
 use warmfront_core::origin::Scheme;
 
+use crate::asked::Asked;
 use crate::edge::Shared;
 use crate::request::TlsInfo;
 use crate::request_id::RequestId;
@@ -101,6 +102,8 @@ pub(crate) struct Delivery {
     pub(crate) failure: Option<String>,
     /// Counts the request's body, when it has one and its length is told.
     pub(crate) request_bytes: Option<Arc<AtomicU64>>,
+    /// What is known of the origin, once one is asked.
+    pub(crate) asked: OnceLock<Arc<Asked>>,
 }
 
 impl Delivery {
@@ -113,6 +116,7 @@ impl Delivery {
             complete: false,
             failure: None,
             request_bytes: None,
+            asked: OnceLock::new(),
         }
     }
 
@@ -142,6 +146,12 @@ impl Drop for Delivery {
         self.record.failure = self.failure.take();
         if let (Some(detail), Some(taken)) = (&mut self.record.detail, &self.request_bytes) {
             detail.request_body_bytes = taken.load(Relaxed);
+        }
+        if let (Some(detail), Some(asked)) = (&mut self.record.detail, self.asked.get())
+            && let Some(timing) = asked.timing()
+        {
+            detail.origin_first_byte = Some(timing.first_byte);
+            detail.origin_last_byte = timing.last_byte.get();
         }
         self.shared.observer.request_done(&self.record);
     }

@@ -17,11 +17,12 @@ use warmfront_core::policy::origin_request::{EdgeFacts, Forwarded, origin_reques
 use warmfront_core::request_view::RequestView;
 use warmfront_core::{Behavior, Distribution, Origin};
 
+use crate::asked::Asked;
 use crate::body::Body;
 use crate::cache::StoredResponse;
 use crate::edge::Shared;
 use crate::exchange::Exchange;
-use crate::origin::{Connector, OriginError, OriginRequest, OriginResponse};
+use crate::origin::{Connector, OriginError, OriginRequest, OriginResponse, Timing};
 use crate::request::Viewer;
 use crate::request_id::RequestId;
 
@@ -34,6 +35,8 @@ pub(crate) struct Origination {
     pub(crate) origin: Arc<Origin>,
     pub(crate) scheme: Scheme,
     pub(crate) id: RequestId,
+    /// What the exchange is to know of the origin.
+    pub(crate) asked: Arc<Asked>,
 }
 
 /// A request as the policies shape it, or why it cannot be sent.
@@ -95,8 +98,11 @@ pub(crate) async fn pass(
 }
 
 impl Origination {
-    /// Takes off what no viewer may see of an origin's response.
+    /// Takes off what no viewer may see of an origin's response, and notes how long it took.
     pub(crate) fn cleaned(&self, mut response: OriginResponse) -> OriginResponse {
+        if let Some(timing) = response.head.extensions.remove::<Timing>() {
+            self.asked.answered(timing);
+        }
         passed_head(&mut response.head.headers, forwards_cookies(&self.behavior), self.is_s3());
         response
     }

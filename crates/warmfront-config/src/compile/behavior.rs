@@ -1,7 +1,9 @@
 //! One cache behavior: whom it admits, which policies it has, what on it is not built yet.
 
+use std::sync::Arc;
+
 use warmfront_core::behavior::{AllowedMethods, ViewerProtocolPolicy};
-use warmfront_core::policy::{CachePolicy, OriginRequestPolicy, managed};
+use warmfront_core::policy::{CachePolicy, OriginRequestPolicy, ResponseHeadersPolicy, managed};
 use warmfront_core::{Behavior, Origin, PathPattern};
 
 use super::Compiler;
@@ -31,6 +33,7 @@ impl Compiler<'_> {
         let caches_options = self.caches_options(node, allowed_methods, path);
         let compress = node.bool_at("Compress").unwrap_or(false);
         let policies = self.policies(node, path);
+        let response_headers_policy = self.response_headers_policy_of(node, path);
         self.protections(node, distribution, path);
         self.parts_without_effect(node, path);
         let (cache_policy, origin_request_policy) = policies?;
@@ -48,7 +51,7 @@ impl Compiler<'_> {
             cache_policy,
             origin_request_policy,
             compress,
-            response_headers_policy: None,
+            response_headers_policy,
             trusted_keys: None,
             grpc: false,
             real_time_log: self.real_time_log(node, path),
@@ -192,6 +195,25 @@ impl Compiler<'_> {
         found
     }
 
+    /// What `ResponseHeadersPolicyId` names, if the behavior has one.
+    fn response_headers_policy_of(
+        &self,
+        node: &Node,
+        path: &str,
+    ) -> Option<Arc<ResponseHeadersPolicy>> {
+        let id = &node.set("ResponseHeadersPolicyId")?.value;
+        let text = id.as_text()?;
+        let found = self.response_headers_policies.get(text).cloned();
+        let found = found.or_else(|| managed::response_headers_policy(text).map(Arc::new));
+        if found.is_none() {
+            let kind = "AWS::CloudFront::ResponseHeadersPolicy";
+            let names = managed::response_headers_policy_names().collect();
+            let path = format!("{path}.ResponseHeadersPolicyId");
+            self.no_such_policy(id, text, "response headers policy", kind, names, &path);
+        }
+        found
+    }
+
     fn no_such_policy(
         &self,
         id: &Node,
@@ -282,32 +304,6 @@ impl Compiler<'_> {
         );
         let grpc = node.get("GrpcConfig").and_then(|config| config.bool_at("Enabled"));
         note("GrpcConfig", grpc == Some(true), "gRPC is not passed through yet");
-        if let Some(entry) = node.set("ResponseHeadersPolicyId") {
-            let path = format!("{path}.ResponseHeadersPolicyId");
-            self.response_headers_policy(&entry.value, &path);
-            let reason = "response headers policies are not applied yet; headers pass as the origin sent them";
-            self.ledger.note(&entry.place, &path, Status::Inert(reason.to_owned()));
-        }
-    }
-
-    /// Has no effect yet, and must still exist.
-    fn response_headers_policy(&self, id: &Node, path: &str) {
-        let Some(text) = id.as_text() else { return };
-        let kind = "AWS::CloudFront::ResponseHeadersPolicy";
-        let is_here = self
-            .created(kind)
-            .into_iter()
-            .any(|resource| self.evaluator.physical_id(resource).as_deref() == Some(text));
-        if !is_here && managed::response_headers_policy_name(text).is_none() {
-            let names = RESPONSE_HEADERS_POLICIES.iter().copied();
-            let message = format!(
-                "there is no response headers policy {}.{}",
-                quote(text),
-                did_you_mean(text, names.clone().flat_map(|(id, name)| [id, name]))
-            );
-            let help = format!("of AWS: {}", listed(names.map(|(_, name)| name)));
-            self.problems.add(Diagnostic::error(id.place.clone(), path, message).help(help));
-        }
     }
 }
 
@@ -338,12 +334,3 @@ fn method_set(list: &Node) -> Option<AllowedMethods> {
         _ => None,
     }
 }
-
-/// AWS's own, for suggestions (cloudfront.md §2.3).
-const RESPONSE_HEADERS_POLICIES: [(&str, &str); 5] = [
-    ("60669652-455b-4ae9-85a4-c4c02393f86c", "SimpleCORS"),
-    ("5cc3b908-e619-4b99-88e5-2cf7f45965bd", "CORS-With-Preflight"),
-    ("e61eb60c-9c35-4d20-a928-2b84e02af89c", "CORS-and-SecurityHeadersPolicy"),
-    ("eaab4381-ed33-4a86-88ca-d9558dc6cd63", "CORS-with-preflight-and-SecurityHeadersPolicy"),
-    ("67f7725c-6f97-4210-82d7-5512b31e9d03", "SecurityHeadersPolicy"),
-];

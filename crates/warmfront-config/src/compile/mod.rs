@@ -15,6 +15,7 @@ mod origin;
 mod origin_request_policy;
 mod protection;
 mod reading;
+mod response_headers_policy;
 mod schema;
 mod shape;
 mod target;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use warmfront_core::Stack;
 use warmfront_core::behavior::RealTimeLog;
 use warmfront_core::function::{Function, HttpApi};
-use warmfront_core::policy::{CachePolicy, OriginRequestPolicy};
+use warmfront_core::policy::{CachePolicy, OriginRequestPolicy, ResponseHeadersPolicy};
 
 use crate::Options;
 use crate::diagnostic::{Diagnostic, Problems};
@@ -55,6 +56,7 @@ pub(crate) fn compile(
         directory,
         cache_policies: HashMap::new(),
         origin_request_policies: HashMap::new(),
+        response_headers_policies: HashMap::new(),
         access_controls: HashMap::new(),
         real_time_logs: HashMap::new(),
         functions: RefCell::default(),
@@ -75,6 +77,7 @@ struct Compiler<'t> {
     /// By id.
     cache_policies: HashMap<String, CachePolicy>,
     origin_request_policies: HashMap<String, OriginRequestPolicy>,
+    response_headers_policies: HashMap<String, Arc<ResponseHeadersPolicy>>,
     /// `None` for one that does not compile.
     access_controls: HashMap<String, Option<Control>>,
     /// By ARN.
@@ -115,6 +118,13 @@ impl<'t> Compiler<'t> {
                 (self.evaluator.physical_id(resource), self.real_time_log_config(resource))
             {
                 self.real_time_logs.insert(arn, Arc::new(log));
+            }
+        }
+        for resource in self.created("AWS::CloudFront::ResponseHeadersPolicy") {
+            if let (Some(id), Some(policy)) =
+                (self.evaluator.physical_id(resource), self.response_headers_policy(resource))
+            {
+                self.response_headers_policies.insert(id, Arc::new(policy));
             }
         }
         self
@@ -179,12 +189,10 @@ impl<'t> Compiler<'t> {
                 | "CachePolicy"
                 | "OriginRequestPolicy"
                 | "OriginAccessControl"
-                | "RealtimeLogConfig" => {
-                    continue;
-                }
+                | "RealtimeLogConfig"
+                | "ResponseHeadersPolicy" => continue,
                 "Function" | "ConnectionFunction" => "edge functions do not run yet",
                 "KeyValueStore" => "edge functions, which would read it, do not run yet",
-                "ResponseHeadersPolicy" => "response headers policies are not applied yet",
                 "KeyGroup" | "PublicKey" => "signed URLs and cookies are not checked yet",
                 "CloudFrontOriginAccessIdentity" => {
                     "requests are signed with your own access key; there is no identity of its own"

@@ -6,6 +6,10 @@ use super::access_control::SERVICES;
 use super::shape::Kind::{Any, Boolean, Choice, Integer, List, Object, Text, TextUpTo};
 use super::shape::{Kind, Property, decided, effective, harmless, inert, label, outdated, parts};
 
+mod response_headers;
+
+pub(super) use response_headers::RESPONSE_HEADERS_POLICY;
+
 const SECONDS: Kind = Integer(0, i64::MAX);
 
 pub(super) const DISTRIBUTION: &[Property] =
@@ -199,7 +203,7 @@ const CACHE_BEHAVIOR: &[Property] = &[
     effective("OriginRequestPolicyId", Text),
     effective("PathPattern", TextUpTo(255)),
     harmless("RealtimeLogConfigArn", Text),
-    harmless("ResponseHeadersPolicyId", Text),
+    effective("ResponseHeadersPolicyId", Text),
     decided("SmoothStreaming", Boolean),
     effective("TargetOriginId", Text).required(),
     decided("TrustedKeyGroups", List(&Text)),

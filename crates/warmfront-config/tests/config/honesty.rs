@@ -31,7 +31,6 @@ fn a_template_written_by_someone_else_is_served_and_every_property_listed() {
         ("OriginGroups", "only the primary member"),
         ("OriginShield", "no second cache layer"),
         ("OriginAccessControlId", "asks for no signature"),
-        ("ResponseHeadersPolicyId", "not applied yet"),
         ("CacheBehaviors[0].Compress", "does not compress yet"),
         ("ResponsePagePath", "not replaced yet"),
         ("OriginSSLProtocols", "TLS 1.2 and 1.3"),
@@ -46,6 +45,7 @@ fn a_template_written_by_someone_else_is_served_and_every_property_listed() {
         "Enabled",
         "TargetOriginId",
         "CachePolicyId",
+        "ResponseHeadersPolicyId",
         "ErrorCachingMinTTL",
         "GeoRestriction",
         "DefaultCacheBehavior.Compress",
@@ -153,7 +153,6 @@ fn what_only_aws_knows_is_no_error_where_it_has_no_effect() {
             "",
             "AcmCertificateArn",
         ),
-        ("", "ResponseHeadersPolicyId: !ImportValue headers", "ResponseHeadersPolicyId"),
     ] {
         let more = "  Logs: {Type: 'AWS::CloudFormation::Stack'}
 Parameters:

@@ -9,6 +9,7 @@ mod expressions;
 mod honesty;
 mod logs;
 mod never_panics;
+mod response_headers;
 mod sam;
 mod services;
 mod signing;

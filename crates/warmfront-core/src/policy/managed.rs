@@ -3,7 +3,11 @@
 //! Names are taken with and without their prefix `Managed-`. The TTLs and codings of the last three
 //! Amplify cache policies follow the pattern of the others; the guide does not print them.
 
+mod response_headers;
+
 use ::http::HeaderName;
+
+pub use response_headers::{response_headers_policy, response_headers_policy_names};
 
 use super::{CachePolicy, HeaderSelection, OriginRequestPolicy, Selection, TtlBounds};
 
@@ -16,12 +20,6 @@ pub fn cache_policy(id_or_name: &str) -> Option<CachePolicy> {
 pub fn origin_request_policy(id_or_name: &str) -> Option<OriginRequestPolicy> {
     let row = ORIGIN_REQUEST_POLICIES.iter().find(|row| is_meant(row.id, row.name, id_or_name))?;
     Some(row.compile())
-}
-
-/// The full name of the managed response headers policy with this id or name.
-pub fn response_headers_policy_name(id_or_name: &str) -> Option<&'static str> {
-    let mut rows = RESPONSE_HEADERS_POLICIES.iter();
-    rows.find(|(id, name)| is_meant(id, name, id_or_name)).map(|(_, name)| *name)
 }
 
 /// Id and name of each managed cache policy.
@@ -351,17 +349,6 @@ const WITHHOLDING: [&str; 4] = [
     "Managed-Elemental-MediaTailor-PersonalizedManifests",
 ];
 
-const RESPONSE_HEADERS_POLICIES: [(&str, &str); 5] = [
-    ("60669652-455b-4ae9-85a4-c4c02393f86c", "Managed-SimpleCORS"),
-    ("5cc3b908-e619-4b99-88e5-2cf7f45965bd", "Managed-CORS-With-Preflight"),
-    ("e61eb60c-9c35-4d20-a928-2b84e02af89c", "Managed-CORS-and-SecurityHeadersPolicy"),
-    (
-        "eaab4381-ed33-4a86-88ca-d9558dc6cd63",
-        "Managed-CORS-with-preflight-and-SecurityHeadersPolicy",
-    ),
-    ("67f7725c-6f97-4210-82d7-5512b31e9d03", "Managed-SecurityHeadersPolicy"),
-];
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -382,23 +369,23 @@ mod tests {
                 assert_eq!(origin_request_policy(wanted).unwrap().name, name, "{wanted}");
             }
         }
-        for (id, name) in RESPONSE_HEADERS_POLICIES {
+        for (id, name) in response_headers_policy_names() {
             let short = name.strip_prefix(PREFIX).unwrap();
             for wanted in [id, name, short] {
-                assert_eq!(response_headers_policy_name(wanted), Some(name), "{wanted}");
+                assert_eq!(response_headers_policy(wanted).unwrap().name, name, "{wanted}");
             }
         }
         for unknown in ["", "Managed-", "cachingoptimized", "658327ea", "AllViewer "] {
             assert!(cache_policy(unknown).is_none(), "{unknown}");
             assert!(origin_request_policy(unknown).is_none(), "{unknown}");
-            assert!(response_headers_policy_name(unknown).is_none(), "{unknown}");
+            assert!(response_headers_policy(unknown).is_none(), "{unknown}");
         }
     }
 
     #[test]
     fn ids_and_names_are_distinct_and_ids_are_uuids() {
         let both = cache_policy_names().chain(origin_request_policy_names());
-        let rows: Vec<_> = both.chain(RESPONSE_HEADERS_POLICIES).collect();
+        let rows: Vec<_> = both.chain(response_headers_policy_names()).collect();
         for (id, _) in &rows {
             let groups: Vec<_> = id.split('-').map(str::len).collect();
             assert_eq!(groups, [8, 4, 4, 4, 12], "{id}");

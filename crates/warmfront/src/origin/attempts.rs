@@ -182,7 +182,7 @@ impl Http {
         if opened.is_err() && self.is_over(completion) {
             return Err(too_slow(origin));
         }
-        let stream = opened?;
+        let (stream, opening) = opened?;
         let flatten = !matches!(stream, Stream::Clear(_));
         let link = Arc::new(Link::new());
         let mut builder = http1::Builder::new();
@@ -197,7 +197,7 @@ impl Http {
         let clock = self.dialer.clock.clone();
         // Ends with the connection; the lease or the pool ends the connection.
         tokio::spawn(Driver::new(connection.with_upgrades(), link.clone(), clock, tick));
-        Ok(host.lease(sender, link))
+        Ok(host.lease(sender, link, opening))
     }
 
     #[expect(clippy::manual_async_fn, reason = "a block does not move what it captures once more")]
@@ -213,7 +213,8 @@ impl Http {
             request.body_mut().travels_over(&link, lease.host(), origin.read_timeout, completion);
             let asked = upgrade::announced(request.headers());
             let uploading = matches!(request.body(), Outgoing::Streamed(_));
-            let deadline = self.dialer.clock.monotonic() + origin.read_timeout;
+            let sent = self.dialer.clock.monotonic();
+            let deadline = sent + origin.read_timeout;
             link.begin(sooner(Some(deadline), completion), uploading);
             match lease.sender().try_send_request(request).await {
                 Ok(response) => {
@@ -221,6 +222,7 @@ impl Http {
                         read_timeout: origin.read_timeout,
                         completion,
                         keepalive: origin.keepalive_timeout,
+                        sent,
                     };
                     receive(response, lease, limits, asked)
                         .map_err(|reason| Failure::Final(invalid(origin, reason)))

@@ -16,6 +16,7 @@ use warmfront_core::Origin;
 use warmfront_core::origin::Scheme;
 
 use super::OriginError;
+use super::pool::Opening;
 #[cfg(feature = "tls")]
 use super::tls::{HandshakeError, Trust};
 use super::wire::Stream;
@@ -54,7 +55,7 @@ impl Dialer {
         place: Place<'_>,
         name: &str,
         limit: Duration,
-    ) -> Result<Stream, OriginError> {
+    ) -> Result<(Stream, Opening), OriginError> {
         let dialing = pin!(self.dial(origin, place, name));
         match select(dialing, self.clock.sleep(limit)).await {
             Either::Left((opened, _)) => opened,
@@ -71,13 +72,19 @@ impl Dialer {
         origin: &Origin,
         place: Place<'_>,
         name: &str,
-    ) -> Result<Stream, OriginError> {
+    ) -> Result<(Stream, Opening), OriginError> {
         let failed = |source| OriginError::Connect {
             origin: origin.id.clone(),
             address: address_of(place),
             source,
         };
+        let began = self.clock.monotonic();
         let mut addresses = resolve(origin, place).await?;
+        let resolved = self.clock.monotonic();
+        let opening = || Opening {
+            dns: resolved.saturating_sub(began),
+            connect: self.clock.monotonic().saturating_sub(resolved),
+        };
         if !place.is_node {
             addresses.retain(|address| is_public_enough(address.ip()));
             if addresses.is_empty() {
@@ -90,11 +97,11 @@ impl Dialer {
         let stream = self.first_to_answer(&addresses).await.map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
         if place.scheme == Scheme::Http {
-            return Ok(Stream::Clear(stream));
+            return Ok((Stream::Clear(stream), opening()));
         }
         #[cfg(feature = "tls")]
         match self.trust.handshake(stream, name).await {
-            Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
+            Ok(stream) => Ok((Stream::Tls(Box::new(stream)), opening())),
             Err(HandshakeError::Broken(source)) => Err(failed(source)),
             Err(HandshakeError::Refused(reason)) => {
                 Err(OriginError::Tls { origin: origin.id.clone(), name: name.to_owned(), reason })

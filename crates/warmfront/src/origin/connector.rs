@@ -15,7 +15,7 @@ use super::pool::{Pool, PoolLimits};
 use super::signer::OriginSigner;
 #[cfg(feature = "tls")]
 use super::tls::Trust;
-use super::{BoxFuture, Connector, OriginError, OriginRequest, OriginResponse, directory};
+use super::{BoxFuture, Connector, OriginError, OriginRequest, OriginResponse, Timing, directory};
 use crate::clock::Clock;
 
 /// Answers requests for the local HTTP APIs that origins lead to.
@@ -81,6 +81,19 @@ impl Origins {
         Self { http, local_apis: options.local_apis }
     }
 
+    /// What answers on this machine has no connection, but takes its time too.
+    async fn timed(
+        &self,
+        answering: impl Future<Output = Result<OriginResponse, OriginError>>,
+    ) -> Result<OriginResponse, OriginError> {
+        let clock = &self.http.dialer.clock;
+        let began = clock.monotonic();
+        let mut response = answering.await?;
+        let first_byte = clock.monotonic().saturating_sub(began);
+        response.head.extensions.insert(Timing { first_byte, ..Timing::default() });
+        Ok(response)
+    }
+
     /// A local API under the origin's time limits: one call, never repeated, because a function that
     /// is slow is not made faster by running it three times. CloudFront would try a GET again.
     async fn call_local(
@@ -122,9 +135,10 @@ impl Connector for Origins {
             Target::Dns | Target::Nodes(_) => Box::pin(self.http.send(origin, scheme, request)),
             Target::Directory(root) => {
                 let now = self.http.dialer.clock.wall();
-                Box::pin(directory::serve(origin.id.clone(), root.clone(), request.head, now))
+                let (id, root) = (origin.id.clone(), root.clone());
+                Box::pin(self.timed(directory::serve(id, root, request.head, now)))
             }
-            Target::HttpApi(api) => Box::pin(self.call_local(origin, api, request)),
+            Target::HttpApi(api) => Box::pin(self.timed(self.call_local(origin, api, request))),
         }
     }
 }

@@ -19,6 +19,7 @@ mod signer;
 pub mod sigv4;
 #[cfg(test)]
 mod tests;
+mod timing;
 #[cfg(feature = "tls")]
 mod tls;
 mod wire;
@@ -35,6 +36,7 @@ use crate::body::Body;
 pub use connector::{LocalApis, Origins, OriginsOptions};
 pub use pool::PoolLimits;
 pub use signer::{OriginSigner, Signable};
+pub use timing::{LastByte, Timing};
 #[cfg(feature = "tls")]
 pub use tls::{RootsError, Trust};
 

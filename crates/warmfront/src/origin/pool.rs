@@ -64,6 +64,15 @@ pub(super) struct Lease {
     host: Arc<Host>,
     /// Whether it carried a request before.
     pub(super) reused: bool,
+    /// How long it took to open; nothing for one that carried a request before.
+    pub(super) opening: Opening,
+}
+
+/// How long a connection took to open.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Opening {
+    pub(super) dns: Duration,
+    pub(super) connect: Duration,
 }
 
 impl Pool {
@@ -134,12 +143,18 @@ impl Host {
         }
         idle.extend(busy.into_iter().rev());
         drop(idle);
-        taken.map(|open| Lease { open: Some(open), host: self.clone(), reused: true })
+        let opening = Opening::default();
+        taken.map(|open| Lease { open: Some(open), host: self.clone(), reused: true, opening })
     }
 
     /// A fresh connection, in use.
-    pub(super) fn lease(self: &Arc<Self>, sender: SendRequest<Outgoing>, link: Arc<Link>) -> Lease {
-        Lease { open: Some(Open { sender, link }), host: self.clone(), reused: false }
+    pub(super) fn lease(
+        self: &Arc<Self>,
+        sender: SendRequest<Outgoing>,
+        link: Arc<Link>,
+        opening: Opening,
+    ) -> Lease {
+        Lease { open: Some(Open { sender, link }), host: self.clone(), reused: false, opening }
     }
 
     fn put(&self, newest: Open) {

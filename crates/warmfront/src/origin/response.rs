@@ -17,7 +17,8 @@ use warmfront_core::http::{hop_by_hop, trailers};
 use super::OriginResponse;
 use super::link::Fact;
 use super::outgoing::sooner;
-use super::pool::Lease;
+use super::pool::{Lease, Opening};
+use super::timing::{LastByte, Timing};
 use crate::body::{Body, BodyError};
 use crate::tunnel::Handover;
 
@@ -26,7 +27,7 @@ pub(super) const MAX_FIELDS: usize = 256;
 /// A response head longer than this many octets is invalid, and so are trailers.
 pub(super) const MAX_HEAD: usize = 32 * 1024;
 
-/// The time limits that a body is under.
+/// The time limits that a body is under, and when its time began.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BodyLimits {
     /// Longest wait for the next octet, counted only while somebody waits.
@@ -35,6 +36,8 @@ pub(super) struct BodyLimits {
     pub(super) completion: Option<Duration>,
     /// How long the connection is kept afterwards.
     pub(super) keepalive: Duration,
+    /// When the request was sent, on the monotonic clock.
+    pub(super) sent: Duration,
 }
 
 /// The response to pass on, or why there is none (reliability.md §1, rules 9-12). `asked` is what the
@@ -46,6 +49,10 @@ pub(super) fn receive(
     asked: Option<Protocol>,
 ) -> Result<OriginResponse, String> {
     let (mut head, incoming) = response.into_parts();
+    let first_byte = lease.host().clock().monotonic().saturating_sub(limits.sent);
+    let Opening { dns, connect } = lease.opening;
+    let timing = Timing { dns, connect, first_byte, last_byte: LastByte::default() };
+    head.extensions.insert(timing.clone());
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         let Some(protocol) = asked else {
             return Err("it switched protocols (101) without being asked".to_owned());
@@ -58,12 +65,20 @@ pub(super) fn receive(
     head.version = Version::HTTP_11;
     // HEAD, 204, 304 and an empty body end with the head.
     let body = if incoming.is_end_stream() {
+        timing.last_byte.set(first_byte);
         lease.release(limits.keepalive);
         Body::empty()
     } else {
         lease.link().set(Fact::Answered);
         lease.link().must_happen_by(limits.completion);
-        Body::stream(OriginBody { incoming, lease: Some(lease), limits, is_waiting: false })
+        let last_byte = timing.last_byte;
+        Body::stream(OriginBody {
+            incoming,
+            lease: Some(lease),
+            limits,
+            last_byte,
+            is_waiting: false,
+        })
     };
     Ok(OriginResponse { head, body })
 }
@@ -105,6 +120,7 @@ struct OriginBody {
     incoming: Incoming,
     lease: Option<Lease>,
     limits: BodyLimits,
+    last_byte: LastByte,
     is_waiting: bool,
 }
 
@@ -130,6 +146,8 @@ impl OriginBody {
 
     fn finish(&mut self) {
         if let Some(lease) = self.lease.take() {
+            let now = lease.host().clock().monotonic();
+            self.last_byte.set(now.saturating_sub(self.limits.sent));
             lease.release(self.limits.keepalive);
         }
     }

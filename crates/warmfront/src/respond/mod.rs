@@ -2,6 +2,7 @@
 
 mod edge_made;
 mod multipart;
+mod policy;
 mod relayed;
 mod stored;
 
@@ -12,6 +13,7 @@ use http::header::{DATE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub(crate) use edge_made::{failed, redirected_to_https, refused};
+pub(crate) use policy::apply_policy;
 pub(crate) use relayed::{relayed, switched};
 pub(crate) use stored::{from_fill, from_stored};
 
