@@ -28,6 +28,7 @@ pub mod report;
 pub mod source;
 mod suggest;
 mod template;
+pub mod written;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,7 @@ pub use render::{render_human, render_json, render_sarif};
 pub use report::{Report, ReportEntry, Status};
 pub use source::LoadError;
 pub use suggest::nearest as nearest_name;
+pub use written::{PolicyKind, Written};
 
 use diagnostic::Problems;
 use format::Format;
@@ -105,6 +107,8 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// What becomes of every property.
     pub report: Report,
+    /// Where the parts of the distributions were written.
+    pub written: Written,
     /// Every file that was read, or was looked for and not found: what `--watch` watches.
     pub files: Vec<PathBuf>,
 }
@@ -168,7 +172,7 @@ pub fn load(source: &Path, options: &Options) -> Result<Loaded, LoadError> {
     if options.strict {
         problems.make_strict();
     }
-    let report = ledger.into_report();
+    let (report, written) = ledger.into_parts();
     if options.strict {
         for (entry, reason) in report.inert() {
             let message = format!("has no effect: {reason}");
@@ -179,7 +183,8 @@ pub fn load(source: &Path, options: &Options) -> Result<Loaded, LoadError> {
         }
     }
     let stack = stack.filter(|_| !problems.has_errors());
-    Ok(Loaded { stack, diagnostics: problems.into_sorted(), report, files: sources.into_files() })
+    let (diagnostics, files) = (problems.into_sorted(), sources.into_files());
+    Ok(Loaded { stack, diagnostics, report, written, files })
 }
 
 const CDK_HELP: &str =

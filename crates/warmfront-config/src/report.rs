@@ -6,7 +6,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use crate::document::Node;
 use crate::place::Place;
+use crate::written::Written;
 
 /// What becomes of one property.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +66,7 @@ impl Report {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     entries: RefCell<BTreeMap<(Place, String), Status>>,
+    written: RefCell<Written>,
 }
 
 impl Ledger {
@@ -72,9 +75,14 @@ impl Ledger {
         self.entries.borrow_mut().insert((place.clone(), path.to_owned()), status);
     }
 
-    pub(crate) fn into_report(self) -> Report {
+    /// Remembers where `node` and its parts were written.
+    pub(crate) fn written(&self, subject: &str, node: &Node) {
+        self.written.borrow_mut().note(subject, node);
+    }
+
+    pub(crate) fn into_parts(self) -> (Report, Written) {
         let entries = self.entries.into_inner().into_iter();
         let entries = entries.map(|((place, path), status)| ReportEntry { place, path, status });
-        Report { entries: entries.collect() }
+        (Report { entries: entries.collect() }, self.written.into_inner())
     }
 }

@@ -7,6 +7,7 @@ use super::{Compiler, schema};
 use crate::diagnostic::Diagnostic;
 use crate::document::{Node, quote};
 use crate::template::Resource;
+use crate::written::{self, PolicyKind};
 
 /// CloudFront: so many headers, cookies and query strings may each policy name.
 const MAX_NAMES: usize = 10;
@@ -24,13 +25,15 @@ impl Compiler<'_> {
         config.as_map()?;
         let path = format!("{path}.CachePolicyConfig");
         self.policy_name(config, &path);
+        let name = config.text_at("Name").unwrap_or_default().to_owned();
+        self.ledger.written(&written::policy(PolicyKind::Cache, &name), config);
         let ttl = self.ttl_bounds(config, &path);
         let key = config.get("ParametersInCacheKeyAndForwardedToOrigin")?;
         let path = format!("{path}.ParametersInCacheKeyAndForwardedToOrigin");
         let headers = self.listed_names(key, "HeadersConfig", "HeaderBehavior", "Headers", &path);
         let headers = self.header_names(&headers, &format!("{path}.HeadersConfig.Headers"));
         let policy = CachePolicy {
-            name: config.text_at("Name").unwrap_or_default().to_owned(),
+            name,
             ttl: ttl?,
             headers,
             cookies: self.selection(key, "CookiesConfig", "CookieBehavior", "Cookies", &path),

@@ -18,6 +18,7 @@ use crate::document::{Entry, Node, quote};
 use crate::place::Place;
 use crate::report::Status;
 use crate::template::Resource;
+use crate::written;
 
 /// A distribution whose origins do not know yet where to connect.
 pub(super) struct Draft {
@@ -55,7 +56,7 @@ impl Compiler<'_> {
         let (aliases, alias_places) = self.aliases(config, &path);
         let names = self.evaluator.names;
         let distribution = Distribution {
-            id: names.distribution_id(id),
+            id: self.places(config, names.distribution_id(id)),
             logical_id: id.to_owned(),
             domain_name: names.distribution_domain(id),
             aliases,
@@ -74,6 +75,19 @@ impl Compiler<'_> {
             cache_tag_header: None,
         };
         Some(Draft { distribution, origin_places, access_controls, alias_places })
+    }
+
+    /// Remembers where the parts of the distribution `id` were written.
+    fn places(&self, config: &Node, id: String) -> String {
+        self.ledger.written(&id, config);
+        let behaviors = config.items_at("CacheBehaviors").iter();
+        for (index, node) in behaviors.chain(config.get("DefaultCacheBehavior")).enumerate() {
+            self.ledger.written(&written::behavior(&id, index), node);
+        }
+        for (index, node) in config.items_at("Origins").iter().enumerate() {
+            self.ledger.written(&written::origin(&id, index), node);
+        }
+        id
     }
 
     /// One host name belongs to one distribution (CloudFront: `CNAMEAlreadyExists`).

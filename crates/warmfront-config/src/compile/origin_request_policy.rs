@@ -4,6 +4,7 @@ use warmfront_core::policy::{HeaderSelection, OriginRequestPolicy};
 
 use super::{Compiler, schema};
 use crate::template::Resource;
+use crate::written::{self, PolicyKind};
 
 impl Compiler<'_> {
     pub(super) fn origin_request_policy(&self, resource: &Resource) -> Option<OriginRequestPolicy> {
@@ -18,6 +19,8 @@ impl Compiler<'_> {
         config.as_map()?;
         let path = format!("{path}.OriginRequestPolicyConfig");
         self.policy_name(config, &path);
+        let name = config.text_at("Name").unwrap_or_default().to_owned();
+        self.ledger.written(&written::policy(PolicyKind::OriginRequest, &name), config);
         let names = self.listed_names(config, "HeadersConfig", "HeaderBehavior", "Headers", &path);
         let headers_path = format!("{path}.HeadersConfig.Headers");
         let headers = self.header_names(&names, &headers_path);
@@ -39,7 +42,7 @@ impl Compiler<'_> {
             _ => HeaderSelection::None,
         };
         Some(OriginRequestPolicy {
-            name: config.text_at("Name").unwrap_or_default().to_owned(),
+            name,
             headers,
             cookies: self.selection(config, "CookiesConfig", "CookieBehavior", "Cookies", &path),
             query_strings: self.selection(

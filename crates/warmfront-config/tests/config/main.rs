@@ -14,6 +14,7 @@ mod sam;
 mod services;
 mod signing;
 mod slips;
+mod written;
 
 use std::fs;
 use std::path::Path;

@@ -91,14 +91,22 @@ fn write_query(key: &mut Vec<u8>, selection: &Selection, text: &str) {
 }
 
 fn write_cookies(key: &mut Vec<u8>, policy: &CachePolicy, request: &RequestView<'_>) {
-    if policy.cookies.is_empty() || hop_by_hop::is_listed(request.headers, &header::COOKIE) {
-        return;
-    }
-    for cookie in cookie::selected(request.headers, &policy.cookies) {
+    for cookie in keyed_cookies(policy, request) {
         key.push(ITEM);
         part(key, cookie.name);
         part(key, cookie.value);
     }
+}
+
+/// The cookies that are part of the key, in its order.
+pub(super) fn keyed_cookies<'a>(
+    policy: &CachePolicy,
+    request: &RequestView<'a>,
+) -> Vec<cookie::Cookie<'a>> {
+    if policy.cookies.is_empty() || hop_by_hop::is_listed(request.headers, &header::COOKIE) {
+        return Vec::new();
+    }
+    cookie::selected(request.headers, &policy.cookies)
 }
 
 fn write_header(
@@ -107,20 +115,29 @@ fn write_header(
     name: &HeaderName,
     request: &RequestView<'_>,
 ) {
-    let mut write = |value: &[u8]| {
+    each_keyed_value(policy, name, request, |value| {
         key.push(ITEM);
         part(key, name.as_str().as_bytes());
         part(key, value);
-    };
+    });
+}
+
+/// Gives `take` each value of the listed header `name` that is part of the key.
+pub(super) fn each_keyed_value(
+    policy: &CachePolicy,
+    name: &HeaderName,
+    request: &RequestView<'_>,
+    mut take: impl FnMut(&[u8]),
+) {
     if *name == header::ACCEPT_ENCODING && encoding::is_normalized(policy) {
         return;
     }
     if *name == header::HOST {
-        return write(request.host.as_bytes());
+        return take(request.host.as_bytes());
     }
     if let Some(generated) = Generated::named(name) {
         if let Some(value) = generated.value(request, None) {
-            write(value.as_bytes());
+            take(value.as_bytes());
         }
         return;
     }
@@ -130,7 +147,7 @@ fn write_header(
         return;
     }
     for value in request.headers.get_all(name) {
-        write(value.as_bytes());
+        take(value.as_bytes());
     }
 }
 

@@ -8,6 +8,7 @@ use crate::wildcard;
 
 pub mod cache_key;
 pub mod generated;
+pub mod key_parts;
 pub mod managed;
 pub mod origin_request;
 pub mod response_headers;

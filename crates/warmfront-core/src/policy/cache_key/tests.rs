@@ -5,6 +5,7 @@ use proptest::sample::select;
 use super::*;
 use crate::fixture;
 use crate::origin::Scheme;
+use crate::policy::key_parts::{KeyKind, KeyPart, key_parts};
 
 /// A request that tests change where they need to.
 #[derive(Debug, Clone)]
@@ -35,9 +36,8 @@ fn get(path: &str, fields: &[&str]) -> Asked {
 }
 
 impl Asked {
-    fn key(&self, policy: &CachePolicy) -> Vec<u8> {
-        let behavior = Behavior { cache_policy: policy.clone(), ..fixture::behavior("*") };
-        let view = RequestView {
+    fn view(&self) -> RequestView<'_> {
+        RequestView {
             method: &self.method,
             scheme: self.scheme,
             version: self.version,
@@ -45,10 +45,19 @@ impl Asked {
             path: &self.path,
             query: self.query.as_deref(),
             headers: &self.headers,
-        };
+        }
+    }
+
+    fn key(&self, policy: &CachePolicy) -> Vec<u8> {
+        let behavior = Behavior { cache_policy: policy.clone(), ..fixture::behavior("*") };
         let mut key = Vec::new();
-        write_cache_key(&mut key, &fixture::distribution(), &behavior, &view);
+        write_cache_key(&mut key, &fixture::distribution(), &behavior, &self.view());
         key
+    }
+
+    fn parts(&self, policy: &CachePolicy) -> Vec<KeyPart> {
+        let behavior = Behavior { cache_policy: policy.clone(), ..fixture::behavior("*") };
+        key_parts(&fixture::distribution(), &behavior, &self.view())
     }
 }
 
@@ -309,6 +318,34 @@ fn a_request() -> impl Strategy<Value = Asked> {
     )
 }
 
+#[test]
+fn the_parts_of_a_key_have_names() {
+    let policy = CachePolicy {
+        headers: vec![header::ACCEPT, header::HOST],
+        cookies: Selection::Only(names(&["sid"])),
+        query_strings: Selection::Only(names(&["a"])),
+        gzip: true,
+        ..nothing()
+    };
+    let fields = ["accept: text/html", "cookie: x=1; sid=7", "accept-encoding: br, gzip"];
+    let asked = Asked { method: Method::OPTIONS, ..get("/p?b=1&a=2&a", &fields) };
+    let parts = asked.parts(&policy);
+    let found: Vec<_> =
+        parts.iter().map(|part| (part.kind, part.name.as_str(), part.value.as_str())).collect();
+    let expected = [
+        (KeyKind::Distribution, "", "E0123456789ABC"),
+        (KeyKind::Path, "", "/p"),
+        (KeyKind::Options, "", "OPTIONS"),
+        (KeyKind::QueryParameter, "a", "a=2"),
+        (KeyKind::QueryParameter, "a", "a"),
+        (KeyKind::AcceptEncoding, "", "gzip"),
+        (KeyKind::Header, "accept", "text/html"),
+        (KeyKind::Header, "host", "a.example"),
+        (KeyKind::Cookie, "sid", "7"),
+    ];
+    assert_eq!(found, expected);
+}
+
 /// All that may count, told apart by the types.
 type Inputs =
     (String, bool, Vec<String>, Vec<(String, Vec<String>)>, Vec<(String, String)>, String);
@@ -365,5 +402,6 @@ proptest! {
     ) {
         let expected = inputs(&policy, &one) == inputs(&policy, &other);
         prop_assert_eq!(one.key(&policy) == other.key(&policy), expected);
+        prop_assert_eq!(one.parts(&policy) == other.parts(&policy), expected);
     }
 }
