@@ -41,7 +41,7 @@ pub use render::{render_human, render_json, render_sarif};
 pub use report::{Report, ReportEntry, Status};
 pub use source::LoadError;
 pub use suggest::nearest as nearest_name;
-pub use written::{PolicyKind, Written};
+pub use written::Written;
 
 use diagnostic::Problems;
 use format::Format;

@@ -4,6 +4,8 @@
 
 use std::collections::HashMap;
 
+use warmfront_core::policy::PolicyKind;
+
 use crate::document::Node;
 use crate::place::Place;
 
@@ -61,17 +63,6 @@ impl Written {
             }
         }
     }
-}
-
-/// What kind of policy a name belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PolicyKind {
-    /// `AWS::CloudFront::CachePolicy`
-    Cache,
-    /// `AWS::CloudFront::OriginRequestPolicy`
-    OriginRequest,
-    /// `AWS::CloudFront::ResponseHeadersPolicy`
-    ResponseHeaders,
 }
 
 pub(crate) fn behavior(distribution: &str, index: usize) -> String {

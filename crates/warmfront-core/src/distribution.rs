@@ -219,7 +219,7 @@ impl Distribution {
 }
 
 /// Whether `name` is below the wildcard `alias`: any number of labels, but not the apex itself.
-fn is_under(alias: &str, name: &str) -> bool {
+pub(crate) fn is_under(alias: &str, name: &str) -> bool {
     let Some(suffix) = alias.strip_prefix('*').filter(|suffix| suffix.starts_with('.')) else {
         return false;
     };

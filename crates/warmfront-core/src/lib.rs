@@ -12,6 +12,7 @@ pub mod caching;
 pub mod continuous_deployment;
 pub mod distribution;
 pub mod error_page;
+pub mod explain;
 #[cfg(test)]
 mod fixture;
 pub mod function;

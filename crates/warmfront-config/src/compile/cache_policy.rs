@@ -1,13 +1,13 @@
 //! `AWS::CloudFront::CachePolicy`, and what it shares with origin request policies.
 
 use http::HeaderName;
-use warmfront_core::policy::{CachePolicy, Selection, TtlBounds};
+use warmfront_core::policy::{CachePolicy, PolicyKind, Selection, TtlBounds};
 
 use super::{Compiler, schema};
 use crate::diagnostic::Diagnostic;
 use crate::document::{Node, quote};
 use crate::template::Resource;
-use crate::written::{self, PolicyKind};
+use crate::written;
 
 /// CloudFront: so many headers, cookies and query strings may each policy name.
 const MAX_NAMES: usize = 10;

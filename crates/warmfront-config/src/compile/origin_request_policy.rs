@@ -1,10 +1,10 @@
 //! `AWS::CloudFront::OriginRequestPolicy`.
 
-use warmfront_core::policy::{HeaderSelection, OriginRequestPolicy};
+use warmfront_core::policy::{HeaderSelection, OriginRequestPolicy, PolicyKind};
 
 use super::{Compiler, schema};
 use crate::template::Resource;
-use crate::written::{self, PolicyKind};
+use crate::written;
 
 impl Compiler<'_> {
     pub(super) fn origin_request_policy(&self, resource: &Resource) -> Option<OriginRequestPolicy> {

@@ -1,6 +1,6 @@
 //! Where the parts of a distribution were written.
 
-use warmfront_config::PolicyKind;
+use warmfront_core::policy::PolicyKind;
 
 const TEMPLATE: &str = r#"
 Resources:

@@ -17,6 +17,17 @@ pub use cache_key::{forwards_cookies, is_cacheable_method, write_cache_key};
 pub use origin_request::{EdgeFacts, Forwarded, origin_request};
 pub use response_headers::ResponseHeadersPolicy;
 
+/// What kind of policy a name belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PolicyKind {
+    /// `AWS::CloudFront::CachePolicy`
+    Cache,
+    /// `AWS::CloudFront::OriginRequestPolicy`
+    OriginRequest,
+    /// `AWS::CloudFront::ResponseHeadersPolicy`
+    ResponseHeaders,
+}
+
 /// TTLs and cache key of a behavior (`AWS::CloudFront::CachePolicy`, or legacy `ForwardedValues`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CachePolicy {

@@ -1,0 +1,211 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::Origin;
+use crate::distribution::{ErrorPage, ErrorResponse};
+use crate::fixture;
+use crate::origin::Failover;
+use crate::policy::{HeaderSelection, Selection, TtlBounds};
+
+fn stack(change: impl FnOnce(&mut Distribution)) -> Stack {
+    let mut distribution = fixture::distribution();
+    change(&mut distribution);
+    Stack { distributions: vec![Arc::new(distribution)], ..Stack::default() }
+}
+
+fn asked(method: &str, target: &str, fields: &[&str]) -> Asked {
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query.to_owned())),
+        None => (target, None),
+    };
+    Asked {
+        method: method.parse().unwrap(),
+        scheme: Scheme::Https,
+        version: Version::HTTP_11,
+        host: "www.example.com".to_owned(),
+        path: path.to_owned(),
+        query,
+        headers: fixture::headers(fields),
+        has_body: false,
+        viewer: "203.0.113.7:40000".parse().unwrap(),
+        answer: None,
+    }
+}
+
+fn told(stack: &Stack, asked: &Asked) -> Explanation {
+    explain(stack, asked, SystemTime::UNIX_EPOCH)
+}
+
+/// All lines, each as `topic: text`.
+fn lines(told: &Explanation) -> Vec<String> {
+    told.steps.iter().map(|step| format!("{}: {}", step.topic.as_str(), step.text)).collect()
+}
+
+#[track_caller]
+fn says(told: &Explanation, line: &str) {
+    assert!(lines(told).iter().any(|said| said == line), "{line:?} in\n{}", lines(told).join("\n"));
+}
+
+fn behaviors(patterns: &[&str]) -> impl FnOnce(&mut Distribution) {
+    let behaviors = patterns.iter().map(|pattern| Arc::new(fixture::behavior(pattern))).collect();
+    |distribution| distribution.behaviors = behaviors
+}
+
+#[test]
+fn the_behavior_is_told_with_those_that_lost() {
+    let stack = stack(behaviors(&["/img/*", "/api/*", "*.jpg", "/api/v1/*", "*"]));
+    let found = told(&stack, &asked("GET", "/x/..//api/v1/a", &[]));
+    assert_eq!(found.behavior, Some(1));
+    says(&found, "path: matched as /api/v1/a; key and origin see /x/..//api/v1/a");
+    says(&found, "passed-over: /img/* does not match /api/v1/a");
+    says(&found, "behavior: /api/*, the first that matches");
+    says(&found, "passed-over: /api/v1/* would match, too, and comes later");
+    assert_eq!(found.about(Topic::PassedOver).count(), 2, "*.jpg does not match, and comes later");
+    let found = told(&stack, &asked("GET", "/", &[]));
+    says(&found, "behavior: the default behavior, which takes what no pattern does");
+}
+
+#[test]
+fn each_decision_points_at_what_it_rests_on() {
+    let stack = stack(|distribution| {
+        distribution.default_root_object = Some("index.html".to_owned());
+        let behavior = Arc::make_mut(&mut distribution.behaviors[0]);
+        behavior.cache_policy.query_strings = Selection::All;
+        behavior.cache_policy.headers = vec![::http::header::ACCEPT];
+    });
+    let found = told(&stack, &asked("GET", "/?a=1", &["accept: b"]));
+    let policy = |property: &str| {
+        Pointer::Policy(PolicyKind::Cache, "nothing".to_owned(), property.to_owned())
+    };
+    let key = "ParametersInCacheKeyAndForwardedToOrigin";
+    for (text, pointer) in [
+        ("/ becomes /index.html", Pointer::Distribution("DefaultRootObject")),
+        ("query string a=1", policy(&format!("{key}.QueryStringsConfig"))),
+        ("header accept: b", policy(&format!("{key}.HeadersConfig.Headers.accept"))),
+        (
+            "200 without Cache-Control and Expires: DefaultTTL=60: fresh for 60 s, then stale for 3600 s while the origin fails",
+            policy("DefaultTTL"),
+        ),
+        (
+            "404 without Cache-Control and Expires: ErrorCachingMinTTL=10: fresh for 10 s",
+            Pointer::Distribution("CustomErrorResponses"),
+        ),
+    ] {
+        let step = found.steps.iter().find(|step| step.text == text);
+        let step = step.unwrap_or_else(|| panic!("{text} in\n{}", lines(&found).join("\n")));
+        assert_eq!(step.at.as_ref(), Some(&pointer), "{text}");
+    }
+}
+
+#[test]
+fn what_ends_at_the_edge_is_not_followed_further() {
+    let stack = stack(|distribution| {
+        let behavior = Arc::make_mut(&mut distribution.behaviors[0]);
+        behavior.viewer_protocol_policy = ViewerProtocolPolicy::RedirectToHttps;
+    });
+    let http = Asked { scheme: Scheme::Http, ..asked("GET", "/", &[]) };
+    let found = told(&stack, &http);
+    says(&found, "admission: 301 to the same URL with https (redirect-to-https)");
+    let found_post = told(&stack, &asked("POST", "/", &[]));
+    assert!(lines(&found_post).iter().any(|line| line.starts_with("admission: 403: ")));
+    for found in [found, found_post] {
+        assert_eq!(found.about(Topic::Key).count() + found.about(Topic::Origin).count(), 0);
+    }
+}
+
+#[test]
+fn an_unknown_host_is_told_with_the_known_ones() {
+    let mut two = stack(|_| {});
+    let other = Distribution {
+        logical_id: "Other".to_owned(),
+        domain_name: "d1.cloudfront.net".to_owned(),
+        aliases: vec!["*.example.org".to_owned()],
+        ..fixture::distribution()
+    };
+    two.distributions.push(Arc::new(other));
+    let found = told(&two, &asked("GET", "/", &[]));
+    assert!(found.distribution.is_empty() && found.steps.len() == 1);
+    let text = &found.steps[0].text;
+    assert!(text.contains("403") && text.contains("d1.cloudfront.net"), "{text}");
+    let named = Asked { host: "a.example.org:8443".to_owned(), ..asked("GET", "/", &[]) };
+    let found = told(&two, &named);
+    says(
+        &found,
+        "distribution: Other (E0123456789ABC): its alias *.example.org, the longest that matches a.example.org",
+    );
+}
+
+#[test]
+fn what_the_key_leaves_out_is_told() {
+    let stack = stack(|distribution| {
+        let behavior = Arc::make_mut(&mut distribution.behaviors[0]);
+        behavior.cache_policy.query_strings = Selection::Only(vec!["a".to_owned()]);
+    });
+    let found = told(&stack, &asked("GET", "/?utm=1&a=2", &["cookie: sid=1; b=2"]));
+    says(&found, "key: query parameter a=2");
+    says(&found, "key: not in it: the query parameters utm");
+    says(&found, "key: not in it: the cookies b, sid");
+    says(&found, "origin-request: GET /?a=2");
+    says(&found, "origin-request: host: origin.example.com");
+    says(&found, "origin-request: user-agent: Amazon CloudFront");
+    says(&found, "origin-request: does not get there: cookie");
+}
+
+#[test]
+fn lifetimes_are_told_for_the_usual_answers_or_for_the_one_given() {
+    let stack = stack(|distribution| {
+        let behavior = Arc::make_mut(&mut distribution.behaviors[0]);
+        behavior.cache_policy.ttl = TtlBounds::new(5, 60, 600).unwrap();
+        behavior.origin_request_policy.headers = HeaderSelection::AllViewer;
+    });
+    let found = told(&stack, &asked("GET", "/", &[]));
+    says(
+        &found,
+        "ttl: 200 cache-control: max-age=3600: max-age=3600, lowered to MaxTTL=600: fresh for 600 s, then stale for 600 s while the origin fails",
+    );
+    says(
+        &found,
+        "ttl: 200 cache-control: no-cache: MinTTL=5 although the origin says no-cache: fresh for 5 s, then stale for 600 s while the origin fails",
+    );
+    says(
+        &found,
+        "ttl: 307 without Cache-Control and Expires: not stored, status 307 is stored only with Cache-Control",
+    );
+    let answer = (StatusCode::OK, fixture::headers(&["cache-control: max-age=30", "age: 10"]));
+    let given = Asked { answer: Some(answer.clone()), ..asked("GET", "/", &[]) };
+    let found = told(&stack, &given);
+    assert_eq!(
+        found.about(Topic::Ttl).collect::<Vec<_>>(),
+        [
+            "200 cache-control: max-age=30; age: 10: max-age=30: fresh for 20 s (came with Age: 10), then stale for 600 s while the origin fails"
+        ]
+    );
+    // Credentials reach the origin and are not in the key.
+    let personal = Asked { headers: fixture::headers(&["authorization: x"]), ..given };
+    let said = told(&stack, &personal);
+    let ttl = said.about(Topic::Ttl).next().unwrap();
+    assert!(ttl.contains("not stored, the request carried Authorization"), "{ttl}");
+}
+
+#[test]
+fn failover_and_error_pages_are_told() {
+    let stack = stack(|distribution| {
+        let second = Origin { id: "second".to_owned(), ..fixture::origin() };
+        distribution.origins.push(Arc::new(second));
+        let behavior = Arc::make_mut(&mut distribution.behaviors[0]);
+        behavior.failover =
+            Some(Failover { group: "both".to_owned(), origin: 1, statuses: vec![500, 503] });
+        distribution.error_responses.push(ErrorResponse {
+            status: 404,
+            caching_min_ttl: std::time::Duration::from_secs(10),
+            page: Some(ErrorPage { path: "/404.html".to_owned(), status: 200 }),
+        });
+    });
+    let found = told(&stack, &asked("GET", "/", &[]));
+    says(&found, "failure: 3 attempts of 10 s to connect; 30 s without a byte");
+    says(
+        &found,
+        "failure: GET, HEAD and cached OPTIONS go on to second after 500, 503 (group both)",
+    );
+    says(&found, "failure: 404 becomes 200 with /404.html");
+}
