@@ -10,6 +10,7 @@ mod commands;
 mod framing;
 mod framing_rows;
 mod harness;
+mod logs;
 mod origin;
 mod serving;
 mod watching;
