@@ -136,6 +136,17 @@ impl LogStyle {
                         (version 1 has Bucket and Prefix of Logging)"
                 .to_owned());
         }
+        let is_shared = targets.standard_log.as_ref().is_some_and(|log| {
+            Some(&log.target) == targets.real_time_log.as_ref()
+                && !matches!(log.target, LogTarget::Directory(_))
+        });
+        if is_shared {
+            return Err(
+                "--standard-log and --real-time-log need a target each: lines of both in one \
+                        file could not be told apart"
+                    .to_owned(),
+            );
+        }
         Ok(())
     }
 }

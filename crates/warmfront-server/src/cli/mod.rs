@@ -332,6 +332,13 @@ mod tests {
             ("run --function-env f=0", "NAME.KEY"),
             ("check x --format xml", "xml"),
             ("run --workers 0", "0"),
+            ("run --standard-log xml=-", "v1, json, w3c and plain"),
+            ("run --standard-log - --standard-log-fields date", "33 fields"),
+            ("run --standard-log json=a.log --standard-log-fields cs-host", "cs(Host)"),
+            ("run --standard-log json=a.log --standard-log-path {yyyy}", "needs a directory"),
+            ("run --standard-log json=a/ --standard-log-path {hour}", "{HH}"),
+            ("run --standard-log-fields date", "--standard-log"),
+            ("run --standard-log w3c=- --real-time-log -", "a target each"),
             ("test", "CASE"),
         ];
         for (arguments, part) in rows {

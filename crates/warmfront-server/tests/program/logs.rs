@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use flate2::read::MultiGzDecoder;
 
-use super::harness::{PATIENCE, Program, source, talk};
+use super::harness::{PATIENCE, Program, source};
 use super::origin::Origin;
 
 const LOGGED: &str = r#"
@@ -209,10 +209,8 @@ fn a_directory_has_the_files_of_the_bucket_and_they_end_with_their_hour() {
     let is_written = || files(&root).iter().any(|(_, text)| text.contains("/first\t"));
     wait_until("the line is on the disk while the hour goes on", is_written);
     assert!(files(&root)[0].0.ends_with(".*.gz.part"), "{:?}", files(&root));
-    let hour = format!(
-        "POST /clock/advance?ms=3600000 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    );
-    assert!(talk(world.program.admin, hour.as_bytes()).starts_with("HTTP/1.1 200 "));
+    let turned = world.program.admin("POST", "/clock/advance?ms=3600000");
+    assert!(turned.starts_with("HTTP/1.1 200 "), "{turned}");
     wait_until("the hour is over", || files(&root)[0].0.ends_with(".*.gz"));
     world.ask("GET /second HTTP/1.1", "");
     world.program.signal("TERM");
