@@ -1,10 +1,12 @@
 //! What an observer hears of a request.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method};
 use warmfront::edge::EdgeOptions;
+use warmfront::origin::{LastByte, Timing};
 use warmfront::{AccessRecord, Body, Edge, Observer};
 
 use crate::world::{Pieces, ScriptedOrigin, answer, read, request, stack};
@@ -135,6 +137,37 @@ async fn the_final_result_tells_who_broke_off() {
         1,
         "its headers are told all the same"
     );
+}
+
+#[tokio::test]
+async fn the_times_of_an_origin_are_told_with_the_request_that_asked_it() {
+    let (first_byte, last_byte) = (Duration::from_millis(7), LastByte::default());
+    last_byte.set(Duration::from_millis(9));
+    let told = Timing { first_byte, last_byte, ..Timing::default() };
+    let origin = ScriptedOrigin(Box::new(move |_| {
+        let told = told.clone();
+        Box::pin(async move {
+            let headers = [("cache-control", "max-age=60".into())];
+            let mut response = answer(200, &headers, Body::full("0123456789"))?;
+            response.head.extensions.insert(told);
+            Ok(response)
+        })
+    }));
+    let recorder = Arc::new(Recorder { heard: Mutex::default(), wants_detail: true });
+    let mut options = EdgeOptions::new(stack((0, 0, 3600)), Arc::new(origin));
+    options.observer = recorder.clone();
+    let edge = Edge::new(options);
+    for (method, expected) in [
+        (Method::GET, (Some(7), Some(9))),
+        (Method::GET, (None, None)),
+        (Method::POST, (Some(7), Some(9))),
+    ] {
+        read(edge.call(request(method, "/a")).await).await;
+        let detail = recorder.last().detail.unwrap();
+        let millis = |time: Option<Duration>| time.map(|time| time.as_millis());
+        let found = (millis(detail.origin_first_byte), millis(detail.origin_last_byte));
+        assert_eq!(found, expected);
+    }
 }
 
 async fn polled_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {

@@ -1,5 +1,7 @@
 //! `CorsConfig`: which origins may read a response, and what a preflight request is told.
 
+use std::fmt;
+
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::wildcard;
@@ -42,6 +44,24 @@ pub enum CorsAnswer {
     Added,
     /// The headers for a preflight request were added.
     AddedForPreflight,
+}
+
+/// The reason in words.
+impl fmt::Display for CorsAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CorsAnswer::NoPolicy => "the policy has no CORS headers",
+            CorsAnswer::NoOrigin => "no CORS headers, because the request has no Origin",
+            CorsAnswer::NotAllowed => {
+                "no CORS headers, because AccessControlAllowOrigins has no match for the Origin"
+            }
+            CorsAnswer::LeftToOrigin => {
+                "the origin's CORS headers stay, and none is added, because OriginOverride is false"
+            }
+            CorsAnswer::Added => "CORS headers of a response are added",
+            CorsAnswer::AddedForPreflight => "CORS headers of a preflight response are added",
+        })
+    }
 }
 
 /// One entry of `AccessControlAllowOrigins`.
@@ -254,12 +274,11 @@ impl AllowOrigin {
             None => ["http", "https"].iter().any(|it| it.eq_ignore_ascii_case(asking_scheme)),
         };
         let host_fits = if *subdomains {
-            let labels = asking_host.len().checked_sub(host.len());
-            labels.and_then(|at| asking_host.split_at_checked(at)).is_some_and(
-                |(labels, parent)| {
-                    labels.len() > 1 && labels.ends_with('.') && parent.eq_ignore_ascii_case(host)
-                },
-            )
+            // All of the asking host must read as one, or a path could hide before the domain.
+            let at = asking_host.len().checked_sub(host.len());
+            at.and_then(|at| asking_host.split_at_checked(at)).is_some_and(|(labels, parent)| {
+                parent.eq_ignore_ascii_case(host) && labels.strip_suffix('.').is_some_and(is_host)
+            })
         } else {
             asking_host.eq_ignore_ascii_case(host)
         };

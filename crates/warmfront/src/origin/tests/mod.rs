@@ -4,6 +4,7 @@ mod directory;
 mod framing;
 mod limits;
 mod pooling;
+mod timing;
 #[cfg(feature = "tls")]
 mod tls;
 mod uploads;

@@ -7,7 +7,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
-use super::super::{RootsError, Trust};
+use super::super::{RootsError, Timing, Trust};
 use super::*;
 
 /// A CA that we trust, in a PEM file, and one that nobody knows.
@@ -148,4 +148,42 @@ fn a_file_of_roots_must_hold_roots() {
     check("nothing", "no PEM certificate");
     check("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "no one can read");
     Trust::system_and(std::path::Path::new("/no/such/file")).unwrap_err();
+}
+
+#[tokio::test]
+async fn an_opened_connection_tells_how_long_its_handshake_took_and_a_reused_one_does_not() {
+    let (authorities, clock) = (authorities(), clock());
+    let mut options = OriginsOptions::new(Arc::new(clock.clone()));
+    options.trust = Trust::system_and(authorities.pem.path()).unwrap();
+    let origins = Origins::new(options);
+    let script = Script::new().await;
+    let site = origin(Target::Nodes(vec![Node { scheme: Scheme::Https, ..script.node() }]));
+    let acceptor = acceptor(&authorities.trusted, "origin.example", 2900);
+    let play = async {
+        let peer = script.accept().await;
+        clock.advance(Duration::from_secs(3));
+        let mut session = acceptor.accept(peer.stream).await.unwrap();
+        for _ in 0..2 {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(session.read_u8().await.unwrap());
+            }
+            session.write_all(ok("one").as_bytes()).await.unwrap();
+            session.flush().await.unwrap();
+        }
+        session
+    };
+    let asking = async {
+        let mut told = Vec::new();
+        for _ in 0..2 {
+            let response = send(&origins, &site, "GET").await.unwrap();
+            let timing = response.head.extensions.get::<Timing>().unwrap();
+            told.push((timing.dns, timing.connect, timing.first_byte));
+            body_of(response).await.unwrap();
+        }
+        told
+    };
+    let (_, told) = tokio::join!(play, asking);
+    let none = Duration::ZERO;
+    assert_eq!(told, [(none, Duration::from_secs(3), none), (none, none, none)]);
 }

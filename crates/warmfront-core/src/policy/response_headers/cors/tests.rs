@@ -1,5 +1,7 @@
 //! Origins and names against the guide's tables, and what each kind of request is told.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::fixture;
 
@@ -36,7 +38,15 @@ fn origins_match_as_in_the_guides_table() {
             "http://test.example.org:123",
             "capacitor://a.example.org",
         ],
-        &["http://example.org", "http://.example.org", "https://test.example.org.evil.net"],
+        &[
+            "http://example.org",
+            "http://.example.org",
+            "https://test.example.org.evil.net",
+            "https://evil.net/.example.org",
+            "https://evil.net?.example.org",
+            "https://evil.net@a.example.org",
+            "https://a..example.org",
+        ],
     );
     origin(
         "example.org",
@@ -67,6 +77,26 @@ fn origins_match_as_in_the_guides_table() {
 #[test]
 fn a_host_that_is_cut_within_a_character_is_no_panic() {
     origin("*.a", &[], &["http://é.b", "http://éa", "http://é"]);
+}
+
+proptest! {
+    #[test]
+    fn an_origin_of_any_octets_is_compared(
+        pattern in "(https?://)?(\\*\\.)?[a-zé.:\\[\\]*]{0,12}",
+        origin in prop::collection::vec(any::<u8>(), 0..40),
+        text in "(https?://)?[a-zé.:\\[\\]/@]{0,12}",
+    ) {
+        if let Ok(pattern) = AllowOrigin::parse(&pattern) {
+            pattern.matches(&origin);
+            pattern.matches(text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn an_origin_that_is_written_out_matches_itself(origin in "https?://[a-z0-9]{1,5}(\\.[a-z]{1,3}){0,2}(:[0-9]{1,5})?") {
+        let pattern = AllowOrigin::parse(&origin).unwrap();
+        prop_assert!(pattern.matches(origin.as_bytes()));
+    }
 }
 
 #[test]
