@@ -1,6 +1,6 @@
 //! The warmfront program: reads a source, opens the doors, runs the engine.
 //!
-//! `cli` is what users type; `run`, `check` and `cases` are the commands. `listener` takes requests and
+//! `cli` is what users type; `run`, `check`, `explain` and `cases` are the commands. `listener` takes requests and
 //! hands them to the engine, `engine` puts that together, `observe` writes down what happened, `admin`
 //! answers about it.
 
@@ -11,6 +11,7 @@ mod check;
 mod cli;
 mod credentials;
 mod engine;
+mod explain;
 mod functions;
 mod honesty;
 mod limits;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     match cli::parse().command {
         cli::Command::Run(args) => run::run(&args),
         cli::Command::Check(args) => check::check(&args),
+        cli::Command::Explain(args) => explain::run(&args),
         cli::Command::Test(args) => cases::test(&args),
         // `parse` has refused them.
         cli::Command::Unbuilt(_) => ExitCode::from(2),

@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Report every problem of a source at once, with file:line:column
     Check(Box<CheckArgs>),
+    /// Tell what becomes of one request, without sending it
+    Explain(Box<ExplainArgs>),
     /// Run .case files through the whole pipeline with a virtual clock
     Test(Box<TestArgs>),
     #[command(flatten)]
@@ -152,6 +154,40 @@ pub(crate) struct CheckArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// What would be served
+    pub(crate) source: PathBuf,
+    /// The viewer's URL, with its scheme and host
+    pub(crate) url: String,
+    /// The viewer's method
+    #[arg(short = 'X', long = "method", value_name = "METHOD", default_value = "GET")]
+    pub(crate) method: String,
+    /// A header of the viewer; may be repeated
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = pairs::parse_header)]
+    pub(crate) headers: Vec<(String, String)>,
+    /// The status that the origin would answer with; default: the usual ones are told
+    #[arg(long, value_name = "STATUS")]
+    pub(crate) status: Option<u16>,
+    /// A header that the origin would answer with; may be repeated
+    #[arg(long = "answer-header", value_name = "NAME: VALUE", value_parser = pairs::parse_header)]
+    pub(crate) answer_headers: Vec<(String, String)>,
+    /// How it is told
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(crate) format: ExplainFormat,
+    #[command(flatten)]
+    pub(crate) from: SourceArgs,
+}
+
+/// How `explain` tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExplainFormat {
+    /// For people
+    Human,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct TestArgs {
     /// [SOURCE] CASE…: .case files, or directories of them; a SOURCE before them replaces their own
     #[arg(required = true, value_name = "CASE")]
@@ -211,6 +247,7 @@ fn complete(mut cli: Cli, env: impl Fn(&str) -> Option<String>) -> Result<Cli, S
             args.from.told_of(&args.logs);
             &mut args.from
         }
+        Command::Explain(args) => &mut args.from,
         Command::Test(args) => &mut args.from,
     };
     from.unbuilt.refuse()?;
@@ -350,7 +387,6 @@ mod tests {
     #[test]
     fn what_is_not_built_is_refused_by_name() {
         let rows = [
-            ("explain x.yml http://localhost/ -X GET", "warmfront explain"),
             ("function test x.yml Fn --event e.json", "warmfront function"),
             ("purge /a --dry-run", "warmfront purge"),
             ("kvs get store key", "warmfront kvs"),
@@ -379,7 +415,7 @@ mod tests {
         let mut command = Cli::command();
         let help = command.render_long_help().to_string();
         let run = command.find_subcommand_mut("run").unwrap().render_long_help().to_string();
-        for name in ["explain", "purge", "kvs", "top\n", "--geo", "--cache-dir", "virtual-clock"] {
+        for name in ["purge", "kvs", "top\n", "--geo", "--cache-dir", "virtual-clock"] {
             assert!(!help.contains(name) && !run.contains(name), "{name} in {help}{run}");
         }
     }

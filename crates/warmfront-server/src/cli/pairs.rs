@@ -8,6 +8,16 @@ pub(super) fn parse(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A header as curl takes it: `Name: value`.
+pub(super) fn parse_header(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err(format!("{text:?} has no 'Name: value'")),
+    }
+}
+
 /// As [`parse`], for a name of two parts joined by a dot.
 pub(super) fn parse_dotted(text: &str) -> Result<(String, String), String> {
     let (name, value) = parse(text)?;

@@ -10,8 +10,6 @@ use clap::{Args, Subcommand};
 #[derive(Debug, Subcommand)]
 pub(crate) enum UnbuiltCommand {
     #[command(hide = true, disable_help_flag = true)]
-    Explain(Rest),
-    #[command(hide = true, disable_help_flag = true)]
     Function(Rest),
     #[command(hide = true, disable_help_flag = true)]
     Purge(Rest),
@@ -55,14 +53,13 @@ pub(crate) struct UnbuiltSourceFlags {
 impl UnbuiltCommand {
     pub(super) fn refusal(&self) -> String {
         let name = match self {
-            UnbuiltCommand::Explain(_) => "explain",
             UnbuiltCommand::Function(_) => "function",
             UnbuiltCommand::Purge(_) => "purge",
             UnbuiltCommand::Kvs(_) => "kvs",
             UnbuiltCommand::Top(_) => "top",
             UnbuiltCommand::Log(_) => "log",
         };
-        format!("warmfront {name} is not built yet; this version has run, check and test")
+        format!("warmfront {name} is not built yet; this version has run, check, explain and test")
     }
 }
 

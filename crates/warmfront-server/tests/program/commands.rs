@@ -43,7 +43,10 @@ fn exit_codes_are_the_contracts() {
         (vec!["run", "--profile", "rfc9111", &good], 2),
         (vec!["run", "--virtual-clock", "--admin", "off", &good], 2),
         (vec!["run", "--virtual-clock", "--admin", "0.0.0.0:0", &good], 2),
-        (vec!["explain", &good, "http://localhost/"], 2),
+        (vec!["explain", &good, "http://localhost/"], 0),
+        (vec!["explain", &good, "localhost/"], 2),
+        (vec!["explain", &broken, "http://localhost/"], 1),
+        (vec!["explain", &missing, "http://localhost/"], 2),
         (vec!["test", &missing], 2),
         (vec!["frobnicate"], 2),
         (vec!["--version"], 0),
@@ -117,4 +120,39 @@ fn a_reader_that_has_seen_enough_is_no_error() {
         warmfront().arg("check").arg(path).stdout(std::process::Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn explain_tells_each_decision_with_its_line() {
+    let (_directory, path) = source(PASS_THROUGH);
+    let path = path.display().to_string();
+    let url = "https://shop.example.com/a?b=1";
+    let (code, human, err) =
+        said(&["explain", &path, url, "-X", "POST", "-H", "Cookie: sid=1", "--with-nothing"]);
+    assert_eq!((code, human.as_str()), (2, ""), "{err}");
+    let (code, human, _) = said(&["explain", &path, url, "-X", "POST", "-H", "Cookie: sid=1"]);
+    assert_eq!(code, 0);
+    for part in [
+        "POST https://shop.example.com/a?b=1\n",
+        "behavior         the default behavior, which takes what no pattern does  [",
+        "POST over https is let in (allow-all)  [",
+        "cache: Managed-CachingDisabled (MinTTL 0, DefaultTTL 0, MaxTTL 0)  [",
+        "not looked at and not filled: POST is not cached here",
+        "POST /a?b=1",
+        "cookie: sid=1",
+        "host: shop.example.com",
+    ] {
+        assert!(human.contains(part), "{part} in\n{human}");
+    }
+    let line = human.lines().find(|line| line.contains("Managed-CachingDisabled")).unwrap();
+    assert!(line.ends_with("template.yml:18:11]"), "{line}");
+    let (code, json, _) = said(&["explain", &path, url, "--format", "json"]);
+    assert_eq!(code, 0);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let steps = json["steps"].as_array().unwrap();
+    let key = steps.iter().filter(|step| step["topic"] == "key").count();
+    assert!(key >= 2, "{json}");
+    assert!(
+        steps.iter().any(|step| step["place"].as_str().is_some_and(|at| at.contains(":18:11")))
+    );
 }
