@@ -77,6 +77,11 @@ impl Names {
         [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
     }
 
+    /// The id of a distribution tenant: `dt_` and 27 characters.
+    pub(crate) fn tenant_id(&self, logical_id: &str) -> String {
+        format!("dt_{}", self.hashed("tenant", logical_id, 27))
+    }
+
     /// An id of one letter and 13 characters, such as keys and access controls have.
     pub(crate) fn lettered(&self, letter: char, logical_id: &str) -> String {
         format!("{letter}{}", self.hashed("lettered", logical_id, 13).to_ascii_uppercase())

@@ -66,7 +66,7 @@ pub struct Distribution {
     pub role: Role,
     /// `ContinuousDeploymentPolicyId`, when the policy is enabled: which requests a staging distribution
     /// answers in its place.
-    pub continuous_deployment: Option<Box<ContinuousDeployment>>,
+    pub continuous_deployment: Option<Arc<ContinuousDeployment>>,
     /// `CacheTagConfig.HeaderName`: where the origin's responses carry their cache tags.
     pub cache_tag_header: Option<HeaderName>,
 }

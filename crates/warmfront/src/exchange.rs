@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::StatusCode;
-use http::header::{HOST, REFERER, USER_AGENT};
+use http::header::{HOST, REFERER, SET_COOKIE, USER_AGENT};
+use http::{HeaderValue, StatusCode};
 use warmfront_core::{Behavior, Distribution, Stack};
 
 use crate::asked::Asked;
@@ -19,6 +19,8 @@ use crate::tunnel::{self, Tunnel};
 pub(crate) struct Exchange {
     /// The configuration of this request: a reload in between does not touch it.
     pub(crate) stack: Arc<Stack>,
+    /// Keeps the viewer's session; boxed, since next to no request has one.
+    set_cookie: Option<Box<HeaderValue>>,
     /// Reports the request when it is dropped, so also one whose viewer left before the reply.
     delivery: Box<Delivery>,
 }
@@ -69,7 +71,7 @@ impl Exchange {
         let started = shared.clock.monotonic();
         let mut delivery = Box::new(Delivery::new(record, shared.clone(), started));
         delivery.request_bytes = request_bytes;
-        Self { stack: shared.stack.load_full(), delivery }
+        Self { stack: shared.stack.load_full(), set_cookie: None, delivery }
     }
 
     pub(crate) fn id(&self) -> &RequestId {
@@ -99,6 +101,11 @@ impl Exchange {
         self.delivery.record.received
     }
 
+    /// A cookie that the reply sets, whatever it turns out to be.
+    pub(crate) fn set_cookie(&mut self, cookie: Option<HeaderValue>) {
+        self.set_cookie = cookie.map(Box::new);
+    }
+
     /// The distribution that answers, for the log.
     pub(crate) fn found(&mut self, distribution: &Arc<Distribution>) {
         self.delivery.record.distribution = Some(distribution.clone());
@@ -116,6 +123,9 @@ impl Exchange {
         let Answer { mut reply, result, detailed_result } = answer;
         let now = self.received();
         crate::respond::sign(reply.headers_mut(), self.shared(), self.id(), result, now);
+        if let Some(cookie) = self.set_cookie.take() {
+            reply.headers_mut().append(SET_COOKIE, *cookie);
+        }
         if let Some(detail) = &mut self.delivery.record.detail {
             detail.answered(&reply);
         }

@@ -1,6 +1,6 @@
 //! The walk of a request. This is the only file that knows the order:
 //!
-//! framing, distribution, behavior, admission, cache key, lookup, fetch, reply.
+//! framing, distribution (or the one in staging), behavior, admission, cache key, lookup, fetch, reply.
 //!
 //! Each line calls one room and matches on its answer. What happens behind a miss is `fetch`'s story.
 
@@ -25,6 +25,7 @@ use warmfront_core::{Behavior, Distribution};
 use crate::asked::Asked;
 use crate::body::Body;
 use crate::cache::{Fills, Join, Outcome, StoredResponse};
+use crate::deployment::{Deployed, deployed};
 use crate::edge::Edge;
 use crate::exchange::Exchange;
 use crate::fetch::{Fetch, nothing_stored};
@@ -60,6 +61,14 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest)
     let Some(distribution) = exchange.stack.distribution_for(target.host).cloned() else {
         return refuse(Refusal::UnknownHost, exchange);
     };
+    let (distribution, headers) = match distribution.continuous_deployment.clone() {
+        None => (distribution, None),
+        Some(deployment) => {
+            let Deployed { distribution, headers } =
+                deployed(exchange, distribution, &deployment, &head.headers);
+            (distribution, headers)
+        }
+    };
     exchange.found(&distribution);
 
     let path = distribution.effective_path(target.path);
@@ -72,7 +81,7 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest)
         host: target.host,
         path: &path,
         query: target.query,
-        headers: &head.headers,
+        headers: headers.as_deref().unwrap_or(&head.headers),
     };
     let has_body = !body.is_end_stream() && !Box::pin(ends_without_data(&view, body)).await;
     match admit(&distribution, behavior, &view, has_body) {

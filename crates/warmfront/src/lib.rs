@@ -8,6 +8,7 @@ mod asked;
 pub mod body;
 pub mod cache;
 pub mod clock;
+mod deployment;
 pub mod edge;
 mod exchange;
 mod fetch;

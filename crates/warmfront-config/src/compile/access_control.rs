@@ -9,7 +9,8 @@ use warmfront_core::origin::{OriginAccessControl, SigningBehavior, Target};
 use super::Compiler;
 use super::distribution::Draft;
 use super::origin::{is_s3_name, sample};
-use super::schema;
+use super::shape::Kind::{Choice, Object, TextUpTo};
+use super::shape::{Property, decided, effective, label, parts};
 use crate::diagnostic::Diagnostic;
 use crate::document::{Entry, Node, quote};
 use crate::report::Status;
@@ -36,7 +37,7 @@ const IDENTITY: &str = "origin-access-identity/cloudfront/";
 impl Compiler<'_> {
     pub(super) fn read_access_control(&self, resource: &Resource) -> Option<Control> {
         let path = format!("{}.Properties", resource.path);
-        let shape = schema::ORIGIN_ACCESS_CONTROL;
+        let shape = ORIGIN_ACCESS_CONTROL;
         let properties = self.object(&resource.properties, &resource.place, shape, &path);
         let config = properties.get("OriginAccessControlConfig")?;
         let path = format!("{path}.OriginAccessControlConfig");
@@ -218,8 +219,19 @@ impl Compiler<'_> {
     }
 }
 
+const ORIGIN_ACCESS_CONTROL: &[Property] =
+    &[parts("OriginAccessControlConfig", Object(ORIGIN_ACCESS_CONTROL_CONFIG)).required()];
+
+const ORIGIN_ACCESS_CONTROL_CONFIG: &[Property] = &[
+    label("Description"),
+    effective("Name", TextUpTo(64)).required(),
+    effective("OriginAccessControlOriginType", Choice(&SERVICES)).required(),
+    effective("SigningBehavior", Choice(&["always", "never", "no-override"])).required(),
+    decided("SigningProtocol", Choice(&["sigv4", "sigv4a"])).required(),
+];
+
 /// `OriginAccessControlOriginType`, which is the service's name in a signature, too.
-pub(super) const SERVICES: [&str; 4] = ["s3", "mediastore", "mediapackagev2", "lambda"];
+const SERVICES: [&str; 4] = ["s3", "mediastore", "mediapackagev2", "lambda"];
 
 /// The service behind an AWS host name.
 fn service_of(domain: &str) -> Option<&'static str> {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderName;
 use warmfront_core::Distribution;
 use warmfront_core::access::geo::GeoRestriction;
 use warmfront_core::caching::CacheRules;
@@ -13,6 +14,7 @@ use super::Compiler;
 use super::access_control::Written;
 use super::origin::NOT_SUBSTITUTED;
 use super::schema;
+use super::tenant::Tenancy;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Entry, Node, quote};
 use crate::place::Place;
@@ -21,12 +23,19 @@ use crate::template::Resource;
 use crate::written;
 
 /// A distribution whose origins do not know yet where to connect.
+#[derive(Clone)]
 pub(super) struct Draft {
     pub(super) distribution: Distribution,
     /// The place and path of each origin's `DomainName`.
     pub(super) origin_places: Vec<(Place, String)>,
     /// Where each origin's access control was written.
     pub(super) access_controls: Vec<Option<Written>>,
+    /// Where `ContinuousDeploymentPolicyId` was written.
+    pub(super) deployment: Option<Written>,
+    /// Where `Staging: true` was written.
+    pub(super) staging: Option<(Place, String)>,
+    /// What a multi-tenant distribution wants to know of its tenants.
+    pub(super) tenancy: Option<Tenancy>,
     /// The place and path of each alias.
     pub(super) alias_places: Vec<(Place, String)>,
 }
@@ -53,7 +62,9 @@ impl Compiler<'_> {
         let (origins, origin_places, access_controls) = self.origins(config, &path);
         let groups = self.origin_groups(config, &origins, &path);
         let behaviors = self.behaviors(config, id, &origins, &groups, &path);
-        let (aliases, alias_places) = self.aliases(config, &path);
+        let tenancy = self.tenancy(config, &origins, &origin_places, &path);
+        let is_staging = config.bool_at("Staging") == Some(true);
+        let (aliases, alias_places) = self.host_names(config, "Aliases", &path);
         let names = self.evaluator.names;
         let distribution = Distribution {
             id: self.places(config, names.distribution_id(id)),
@@ -70,11 +81,23 @@ impl Compiler<'_> {
             logging: self.logging(config, &path),
             rules: CacheRules::CloudFront,
             cache_epoch: 0,
-            role: Role::Standard,
+            role: if is_staging { Role::Staging } else { Role::Standard },
             continuous_deployment: None,
-            cache_tag_header: None,
+            cache_tag_header: self.cache_tag_header(config, &path),
         };
-        Some(Draft { distribution, origin_places, access_controls, alias_places })
+        let staging = config.entry("Staging").filter(|_| is_staging);
+        Some(Draft {
+            distribution,
+            origin_places,
+            access_controls,
+            alias_places,
+            deployment: config.set("ContinuousDeploymentPolicyId").map(|entry| Written {
+                entry: entry.clone(),
+                path: format!("{path}.ContinuousDeploymentPolicyId"),
+            }),
+            staging: staging.map(|entry| (entry.place.clone(), format!("{path}.Staging"))),
+            tenancy,
+        })
     }
 
     /// Remembers where the parts of the distribution `id` were written.
@@ -116,19 +139,16 @@ impl Compiler<'_> {
             note(entry, "WebACLId", status);
         }
         if let Some(entry) = config.entry("Staging") {
-            let status = match entry.value.as_bool() {
-                Some(true) => Status::Inert("it is served like any other distribution".to_owned()),
-                _ => Status::Effective,
-            };
-            note(entry, "Staging", status);
+            // Whether anybody reaches it is known when its primary is.
+            note(entry, "Staging", Status::Effective);
+            if let (Some(true), Some(aliases)) = (entry.value.as_bool(), config.set("Aliases")) {
+                let message =
+                    "a distribution in staging has no aliases; viewers come to it by its primary";
+                self.error(&aliases.place, format!("{path}.Aliases"), message);
+            }
         }
         if let Some(entry) = config.entry("ConnectionMode") {
             note(entry, "ConnectionMode", Status::Effective);
-            if entry.value.as_text() == Some("tenant-only") {
-                let message =
-                    "distribution tenants are not built yet; only \"direct\" can be served";
-                self.error(&entry.value.place, format!("{path}.ConnectionMode"), message);
-            }
         }
         if let Some(entry) = config.entry("ViewerMtlsConfig") {
             let what = "client certificates are not asked for yet, so every viewer would be let in";
@@ -143,7 +163,7 @@ impl Compiler<'_> {
         self.geo_restriction(config, id, &format!("{path}.Restrictions.GeoRestriction"));
     }
 
-    fn geo_restriction(&self, config: &Node, id: &str, path: &str) {
+    pub(super) fn geo_restriction(&self, config: &Node, id: &str, path: &str) {
         let Some(restrictions) = config.get("Restrictions") else { return };
         let Some(entry) = restrictions.entry("GeoRestriction") else { return };
         match entry.value.text_at("RestrictionType") {
@@ -206,18 +226,20 @@ impl Compiler<'_> {
         (origins, places, access_controls)
     }
 
-    fn aliases(&self, config: &Node, path: &str) -> (Vec<String>, Vec<(Place, String)>) {
-        let items = config.items_at("Aliases");
+    /// The host names in the list called `list`, lower-case, with the place of each.
+    pub(super) fn host_names(
+        &self,
+        config: &Node,
+        list: &str,
+        path: &str,
+    ) -> (Vec<String>, Vec<(Place, String)>) {
+        let items = config.items_at(list);
         let mut aliases = Vec::with_capacity(items.len());
         let mut places = Vec::with_capacity(items.len());
         for (index, item) in items.iter().take(MAX_ALIASES + 1).enumerate() {
-            let path = format!("{path}.Aliases[{index}]");
+            let path = format!("{path}.{list}[{index}]");
             if index == MAX_ALIASES {
-                self.error(
-                    &item.place,
-                    &path,
-                    format!("at most {MAX_ALIASES} aliases are allowed"),
-                );
+                self.error(&item.place, &path, format!("at most {MAX_ALIASES} names are allowed"));
             }
             let Some(text) = item.as_text() else { continue };
             let name = text.to_ascii_lowercase();
@@ -242,6 +264,20 @@ impl Compiler<'_> {
             }
         }
         (aliases, places)
+    }
+
+    /// Lower-case, as CloudFormation keeps it.
+    fn cache_tag_header(&self, config: &Node, path: &str) -> Option<HeaderName> {
+        let entry = config.get("CacheTagConfig")?.entry("HeaderName")?;
+        let path = format!("{path}.CacheTagConfig.HeaderName");
+        let text = entry.value.as_text()?;
+        let reason = "the header stays in what is stored, but purging by tag is not built yet";
+        self.ledger.note(&entry.place, &path, Status::Inert(reason.to_owned()));
+        let name = HeaderName::from_bytes(text.as_bytes()).ok();
+        if name.is_none() {
+            self.error(&entry.value.place, path, format!("{} is not a header name", quote(text)));
+        }
+        name
     }
 
     fn default_root_object(&self, config: &Node, path: &str) -> Option<String> {

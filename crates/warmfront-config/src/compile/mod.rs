@@ -6,6 +6,7 @@
 mod access_control;
 mod behavior;
 mod cache_policy;
+mod deployment;
 mod distribution;
 mod forwarded_values;
 mod function;
@@ -143,11 +144,13 @@ impl<'t> Compiler<'t> {
         }
         let mut drafts: Vec<_> =
             distributions.iter().filter_map(|resource| self.distribution(resource)).collect();
+        self.tenants(&mut drafts);
         self.parameter_constraints();
         self.other_resources();
         self.check_aliases(&drafts);
         self.connect(&mut drafts);
         self.report_signing(&drafts);
+        self.deploy(&mut drafts);
         self.check_option_names();
         let names = self.evaluator.names;
         Stack {
@@ -190,7 +193,12 @@ impl<'t> Compiler<'t> {
                 | "OriginRequestPolicy"
                 | "OriginAccessControl"
                 | "RealtimeLogConfig"
-                | "ResponseHeadersPolicy" => continue,
+                | "ResponseHeadersPolicy"
+                | "ContinuousDeploymentPolicy"
+                | "DistributionTenant"
+                | "ConnectionGroup" => {
+                    continue;
+                }
                 "Function" | "ConnectionFunction" => "edge functions do not run yet",
                 "KeyValueStore" => "edge functions, which would read it, do not run yet",
                 "KeyGroup" | "PublicKey" => "signed URLs and cookies are not checked yet",
@@ -200,9 +208,6 @@ impl<'t> Compiler<'t> {
                 "VpcOrigin" => "the origin is reached over http like any other",
                 "MonitoringSubscription" => {
                     "nothing is sent to AWS; the program has metrics of its own"
-                }
-                "DistributionTenant" | "ConnectionGroup" => {
-                    "distribution tenants are not built yet"
                 }
                 _ => "nothing here acts on it yet",
             };

@@ -2,9 +2,9 @@
 //!
 //! A feature that is built changes its line here from inert to effective.
 
-use super::access_control::SERVICES;
 use super::shape::Kind::{Any, Boolean, Choice, Integer, List, Object, Text, TextUpTo};
 use super::shape::{Kind, Property, decided, effective, harmless, inert, label, outdated, parts};
+use super::tenant::TENANT_CONFIG;
 
 mod response_headers;
 
@@ -20,15 +20,11 @@ const DISTRIBUTION_CONFIG: &[Property] = &[
     inert("AnycastIpListId", Text, "the addresses given to --http and --https decide"),
     outdated("CNAMEs", "write Aliases"),
     parts("CacheBehaviors", List(&Object(CACHE_BEHAVIOR))),
-    inert("CacheTagConfig", Any, "purging by tag is not built yet"),
+    parts("CacheTagConfig", Object(&[decided("HeaderName", TextUpTo(256)).required()])),
     label("Comment"),
     decided("ConnectionFunctionAssociation", Object(&[effective("Id", Text)])),
     decided("ConnectionMode", Choice(&["direct", "tenant-only"])),
-    inert(
-        "ContinuousDeploymentPolicyId",
-        Text,
-        "no traffic is split to a staging distribution yet",
-    ),
+    effective("ContinuousDeploymentPolicyId", Text),
     parts("CustomErrorResponses", List(&Object(ERROR_RESPONSE))),
     outdated("CustomOrigin", "write Origins"),
     parts("DefaultCacheBehavior", Object(CACHE_BEHAVIOR)).required(),
@@ -47,7 +43,7 @@ const DISTRIBUTION_CONFIG: &[Property] = &[
     parts("Restrictions", Object(&[decided("GeoRestriction", Object(GEO_RESTRICTION))])),
     outdated("S3Origin", "write Origins"),
     decided("Staging", Boolean),
-    inert("TenantConfig", Any, "distribution tenants are not built yet"),
+    decided("TenantConfig", Object(TENANT_CONFIG)),
     parts("ViewerCertificate", Object(VIEWER_CERTIFICATE)),
     decided("ViewerMtlsConfig", Any),
     harmless("WebACLId", Text),
@@ -59,7 +55,7 @@ const LOGGING: &[Property] = &[
     harmless("Prefix", TextUpTo(256)),
 ];
 
-const GEO_RESTRICTION: &[Property] = &[
+pub(super) const GEO_RESTRICTION: &[Property] = &[
     decided("RestrictionType", Choice(&["none", "whitelist", "blacklist"])).required(),
     decided("Locations", List(&Text)),
 ];
@@ -90,7 +86,7 @@ const VIEWER_CERTIFICATE: &[Property] = &[
     ),
 ];
 
-const DEVELOPMENT_CERTIFICATE: &str = "the development certificate is served";
+pub(super) const DEVELOPMENT_CERTIFICATE: &str = "the development certificate is served";
 
 const ERROR_RESPONSE: &[Property] = &[
     effective(
@@ -323,17 +319,6 @@ const ORIGIN_REQUEST_POLICY_CONFIG: &[Property] = &[
         ]),
     )
     .required(),
-];
-
-pub(super) const ORIGIN_ACCESS_CONTROL: &[Property] =
-    &[parts("OriginAccessControlConfig", Object(ORIGIN_ACCESS_CONTROL_CONFIG)).required()];
-
-const ORIGIN_ACCESS_CONTROL_CONFIG: &[Property] = &[
-    label("Description"),
-    effective("Name", TextUpTo(64)).required(),
-    effective("OriginAccessControlOriginType", Choice(&SERVICES)).required(),
-    effective("SigningBehavior", Choice(&["always", "never", "no-override"])).required(),
-    decided("SigningProtocol", Choice(&["sigv4", "sigv4a"])).required(),
 ];
 
 pub(super) const REAL_TIME_LOG: &[Property] = &[

@@ -136,6 +136,7 @@ impl Evaluator<'_> {
                 let name = self.own_name(resource, "Name")?;
                 names.arn("cloudfront", "", &format!("realtime-log-config/{name}"))
             }
+            "AWS::CloudFront::DistributionTenant" => names.tenant_id(id),
             kind if kind.starts_with("AWS::CloudFront::") => names.uuid(id),
             "AWS::S3::Bucket" => self.own_name(resource, "BucketName")?.to_ascii_lowercase(),
             "AWS::Lambda::Function" | sam::FUNCTION => self.own_name(resource, "FunctionName")?,
@@ -202,6 +203,9 @@ impl Evaluator<'_> {
             ("AWS::CloudFront::RealtimeLogConfig", _) => Wrong(&["Arn"]),
             ("AWS::CloudFront::CloudFrontOriginAccessIdentity", "S3CanonicalUserId") => {
                 Is(Some(format!("{0}{0}", names.uuid(id).replace('-', ""))))
+            }
+            ("AWS::CloudFront::ConnectionGroup", "RoutingEndpoint") => {
+                Is(Some(names.distribution_domain(id)))
             }
             (kind, "Id") if kind.starts_with("AWS::CloudFront::") => Is(self.physical_id(resource)),
             (

@@ -233,7 +233,6 @@ fn wrong_distributions_are_refused() {
         ("CNAMEs: [a.example.com]", "write Aliases"),
         ("HttpVersion: HTTP2", "Did you mean \"http2\"?"),
         ("DefaultRootObject: /index.html", "begins with a slash"),
-        ("ConnectionMode: tenant-only", "tenants are not built yet"),
         ("CustomErrorResponses: [{ErrorCode: 410}]", "values: 400, 403"),
         ("CustomErrorResponses: [{ErrorCode: 404, ResponseCode: 200}]", "belong together"),
         ("CustomErrorResponses: [{ErrorCode: 404}, {ErrorCode: '404'}]", "for the second time"),

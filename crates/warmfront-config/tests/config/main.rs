@@ -5,6 +5,7 @@
 
 mod broken;
 mod compiled;
+mod deployment;
 mod expressions;
 mod honesty;
 mod logs;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that finds nothing may stop there")]
 
 mod bodies;
+mod deployment;
 mod observing;
 mod passing;
 mod simulation;
