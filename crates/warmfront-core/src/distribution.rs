@@ -6,10 +6,11 @@ use std::sync::Arc;
 use ::http::HeaderName;
 
 use crate::access::geo::GeoRestriction;
+use crate::api::Api;
 use crate::behavior::Behavior;
 use crate::caching::CacheRules;
 use crate::continuous_deployment::ContinuousDeployment;
-use crate::function::{Function, HttpApi};
+use crate::function::Function;
 use crate::http::host;
 use crate::origin::Origin;
 use crate::path_pattern::normalize_path;
@@ -27,8 +28,8 @@ pub struct Stack {
     pub distributions: Vec<Arc<Distribution>>,
     /// The Lambda functions of the source, which local APIs run.
     pub functions: Vec<Arc<Function>>,
-    /// The HTTP APIs that origins lead to.
-    pub http_apis: Vec<Arc<HttpApi>>,
+    /// The APIs that origins lead to.
+    pub apis: Vec<Arc<Api>>,
 }
 
 /// One CloudFront distribution, ready to answer.

@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod admission;
+pub mod api;
 pub mod behavior;
 pub mod caching;
 pub mod continuous_deployment;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ::http::{HeaderName, HeaderValue};
 
-use crate::function::HttpApi;
+use crate::api::Api;
 
 /// One origin of a distribution.
 #[derive(Debug, Clone)]
@@ -142,8 +142,8 @@ pub enum Target {
     Nodes(Vec<Node>),
     /// A directory that plays an S3 bucket.
     Directory(PathBuf),
-    /// A local HTTP API.
-    HttpApi(Arc<HttpApi>),
+    /// An API in front of local functions.
+    Api(Arc<Api>),
 }
 
 /// One server of a target.
@@ -210,7 +210,7 @@ impl Origin {
             return Signing::LeaveAlone(Unsigned::NoAccessControl);
         };
         match (&self.target, control.signing) {
-            (Target::Directory(_) | Target::HttpApi(_), _) => Signing::LeaveAlone(Unsigned::Local),
+            (Target::Directory(_) | Target::Api(_), _) => Signing::LeaveAlone(Unsigned::Local),
             (_, SigningBehavior::Never) => Signing::LeaveAlone(Unsigned::Never),
             (_, SigningBehavior::NoOverride) if has_authorization => {
                 Signing::LeaveAlone(Unsigned::ViewerAuthorization)

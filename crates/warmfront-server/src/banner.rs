@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use warmfront_core::api::Answer;
 use warmfront_core::behavior::{AllowedMethods, Behavior, ViewerProtocolPolicy};
 use warmfront_core::function::Runtime;
 use warmfront_core::origin::{Origin, OriginKind, OriginProtocolPolicy, Target};
@@ -38,7 +39,7 @@ pub(crate) struct Facts<'a> {
     /// The certificate to trust, and whether this start made it.
     pub(crate) ca: Option<(&'a Path, bool)>,
     /// What runs the functions, such as `node v22.1.0`, or why nothing does.
-    pub(crate) functions: Option<Result<String, String>>,
+    pub(crate) functions: Vec<Result<String, String>>,
     /// Each property without effect, with its place and reason.
     pub(crate) inert: Vec<String>,
     /// Each property that protects, is not effective, and was let through by `--allow-unprotected`.
@@ -237,7 +238,7 @@ fn target(origin: &Origin) -> String {
             format!("at {}", nodes.join(", then "))
         }
         Target::Directory(directory) => format!("from the directory {}", directory.display()),
-        Target::HttpApi(api) => format!("from the local HTTP API {}", api.logical_id),
+        Target::Api(api) => format!("from the local {} {}", api.kind.as_str(), api.logical_id),
     }
 }
 
@@ -245,18 +246,18 @@ fn write_functions(out: &mut String, stack: &Stack, facts: &Facts<'_>) {
     if stack.functions.is_empty() {
         return;
     }
-    match &facts.functions {
-        Some(Ok(runtime)) => {
-            let _ = writeln!(out, "Functions, run by {runtime}:");
-        }
-        Some(Err(reason)) => {
-            let _ = writeln!(out, "Functions, NOT run: {reason}");
-        }
-        None => out.push_str("Functions, none of them used by an API of this source:\n"),
+    for runtime in &facts.functions {
+        let _ = match runtime {
+            Ok(runtime) => writeln!(out, "Functions, run by {runtime}:"),
+            Err(reason) => writeln!(out, "Functions, NOT run: {reason}"),
+        };
+    }
+    if facts.functions.is_empty() {
+        out.push_str("Functions, none of them used by an API of this source:\n");
     }
     for function in &stack.functions {
         let runtime = match &function.runtime {
-            Runtime::Node(runtime) => runtime.clone(),
+            Runtime::Node(runtime) | Runtime::Python(runtime) => runtime.clone(),
             Runtime::Unsupported(runtime) => format!("{runtime}, which cannot be run yet"),
         };
         let _ = writeln!(
@@ -268,11 +269,16 @@ fn write_functions(out: &mut String, stack: &Stack, facts: &Facts<'_>) {
             seconds(function.timeout)
         );
     }
-    for api in &stack.http_apis {
+    for api in &stack.apis {
         for route in &api.routes {
             let method = route.method.as_ref().map_or("ANY", |method| method.as_str());
-            let (api, name) = (&api.logical_id, &route.function.name);
-            let _ = writeln!(out, "  {api}: {method} {} calls {name}", route.path);
+            let what = match &route.answer {
+                Answer::Function { function, .. } => format!("calls {}", function.name),
+                Answer::Fixed(fixed) => format!("answers {} by itself", fixed.status),
+                Answer::NotRun(reason) => format!("fails: {reason}"),
+            };
+            let path = api.public_path(route).unwrap_or_else(|| route.path.clone());
+            let _ = writeln!(out, "  {}: {method} {path} {what}", api.logical_id);
         }
     }
 }
@@ -292,7 +298,7 @@ mod tests {
     use std::path::PathBuf;
     use std::sync::Arc;
 
-    use warmfront_core::function::HttpApi;
+    use warmfront_core::api::{Api, ApiKind};
     use warmfront_core::origin::{Node, Scheme};
 
     use super::*;
@@ -321,16 +327,20 @@ mod tests {
     #[test]
     fn every_kind_of_target_is_told() {
         let node = Node { scheme: Scheme::Http, host: "::1".to_owned(), port: 4000 };
-        let api = HttpApi {
+        let api = Api {
             logical_id: "HttpApi".to_owned(),
             domain_name: "httpapi.execute-api.us-east-1.amazonaws.com".to_owned(),
+            kind: ApiKind::Http,
+            stages: Vec::new(),
+            binary_media_types: Vec::new(),
+            cors: None,
             routes: Vec::new(),
         };
         let rows = [
             (Target::Dns, "by DNS, https on port 443"),
             (Target::Nodes(vec![node]), "at http://[::1]:4000"),
             (Target::Directory(PathBuf::from("public")), "from the directory public"),
-            (Target::HttpApi(Arc::new(api)), "from the local HTTP API HttpApi"),
+            (Target::Api(Arc::new(api)), "from the local HTTP API HttpApi"),
         ];
         for (kind, text) in rows {
             assert_eq!(target(&origin("a", kind)), text);

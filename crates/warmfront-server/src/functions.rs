@@ -1,4 +1,4 @@
-//! The source's own Lambda functions, as the engine's local HTTP APIs.
+//! The source's own Lambda functions, as the engine's local APIs.
 //!
 //! Holds the host that runs them for as long as the program serves, and follows reloads: every function
 //! gets new workers, because its code may have changed where the source did not; a removed one is let go.
@@ -7,11 +7,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use warmfront::function::{FunctionLog, HostOptions, LambdaHost, NodeRuntime, call_http_api};
+use warmfront::function::{
+    FunctionLog, HostOptions, LambdaHost, NodeRuntime, PythonRuntime, call_api,
+};
 use warmfront::origin::{BoxFuture, LocalApis, OriginRequest, OriginResponse};
 use warmfront::{Clock, OriginError};
 use warmfront_core::Stack;
-use warmfront_core::function::{Function, HttpApi, Runtime};
+use warmfront_core::api::Api;
+use warmfront_core::function::{Function, Runtime};
 
 /// Takes what functions print.
 pub(crate) type FunctionLogs = Arc<dyn Fn(FunctionLog) + Send + Sync>;
@@ -46,20 +49,33 @@ impl LocalFunctions {
         functions
     }
 
-    /// What answers requests for [`warmfront_core::origin::Target::HttpApi`].
+    /// What answers requests for [`warmfront_core::origin::Target::Api`].
     pub(crate) fn apis(&self) -> Arc<dyn LocalApis> {
         self.shared.clone()
     }
 
-    /// What runs the functions of the source, or why nothing can; `None` when none of them is called.
-    pub(crate) fn runtime(&self) -> Option<Result<String, String>> {
+    /// What runs the functions of the source, or why it cannot: one entry for each language that they
+    /// are written in, none when no function is called.
+    pub(crate) fn runtimes(&self) -> Vec<Result<String, String>> {
         let stack = self.shared.serving.load();
-        stack.functions.iter().find(|function| matches!(function.runtime, Runtime::Node(_)))?;
-        Some(match (NodeRuntime::find(), self.shared.host(&stack)) {
-            (Ok(node), Ok(_)) => Ok(format!("Node.js {} ({})", node.version, node.path.display())),
-            (Err(reason), _) => Err(reason.to_string()),
-            (_, Err(reason)) => Err(reason),
-        })
+        let any = |is: fn(&Runtime) -> bool| stack.functions.iter().any(|it| is(&it.runtime));
+        let mut found = Vec::new();
+        if any(|runtime| matches!(runtime, Runtime::Node(_))) {
+            found.push(match NodeRuntime::find() {
+                Ok(node) => Ok(format!("Node.js {} ({})", node.version, node.path.display())),
+                Err(reason) => Err(reason.to_string()),
+            });
+        }
+        if any(|runtime| matches!(runtime, Runtime::Python(_))) {
+            found.push(match PythonRuntime::find() {
+                Ok(python) => Ok(format!("Python {} ({})", python.version, python.path.display())),
+                Err(reason) => Err(reason.to_string()),
+            });
+        }
+        match self.shared.host(&stack) {
+            Err(reason) if !found.is_empty() => vec![Err(reason)],
+            _ => found,
+        }
     }
 
     /// Runs the functions of `stack` from now on. Invocations under way finish on the old code.
@@ -122,14 +138,14 @@ impl std::fmt::Debug for Shared {
 impl LocalApis for Shared {
     fn call<'a>(
         &'a self,
-        api: &'a Arc<HttpApi>,
+        api: &'a Arc<Api>,
         request: OriginRequest,
     ) -> BoxFuture<'a, Result<OriginResponse, OriginError>> {
         Box::pin(async move {
             let host = self.host(&self.serving.load()).map_err(|reason| {
                 OriginError::Unavailable { origin: api.logical_id.clone(), reason }
             })?;
-            call_http_api(&host, api, request, &*self.clock).await
+            call_api(&host, api, request, &*self.clock).await
         })
     }
 }

@@ -129,7 +129,7 @@ impl Live<'_> {
         let mut stack = stack.clone();
         for distribution in &mut stack.distributions {
             let changed = distribution.origins.iter().any(|origin| match &origin.target {
-                Target::HttpApi(api) => api.routes.iter().any(|route| function(&route.function)),
+                Target::Api(api) => api.functions().any(|called| function(called)),
                 Target::Directory(root) => content(root),
                 Target::Dns | Target::Nodes(_) => false,
             });

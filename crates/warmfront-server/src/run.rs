@@ -148,7 +148,7 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
         source: &source,
         addresses,
         ca: certificates.as_deref().map(|made| (made.ca().certificate.as_path(), made.ca().is_new)),
-        functions: functions.runtime(),
+        functions: functions.runtimes(),
         inert: honest(&loaded, Kind::Inert),
         unprotected: honest(&loaded, Kind::Unprotected),
         workers,

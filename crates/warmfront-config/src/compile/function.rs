@@ -78,7 +78,7 @@ impl Compiler<'_> {
                 return None;
             }
         };
-        self.check_handler(resource, &properties, &handler, &code, &path);
+        self.check_handler(resource, &properties, (&handler, &runtime), &code, &path);
         let concurrency = self.given_concurrency(resource);
         Some(Function {
             logical_id: resource.id.clone(),
@@ -131,13 +131,16 @@ impl Compiler<'_> {
         if text.starts_with("nodejs") {
             return Some(Runtime::Node(text.to_owned()));
         }
+        if text.starts_with("python3") {
+            return Some(Runtime::Python(text.to_owned()));
+        }
         let message = format!(
             "functions in {} do not run here yet; requests to it fail with 502",
             quote(text)
         );
         let problem =
             Diagnostic::warning(runtime.place.clone(), format!("{path}.Runtime"), message).help(
-                "Node.js runs (nodejs20.x and others); or send the origin elsewhere with --origin",
+                "Node.js and Python run (nodejs20.x, python3.12 and others); or send the origin elsewhere with --origin",
             );
         self.problems.add(problem);
         Some(Runtime::Unsupported(text.to_owned()))
@@ -198,7 +201,7 @@ impl Compiler<'_> {
         &self,
         resource: &Resource,
         properties: &Node,
-        handler: &str,
+        (handler, runtime): (&str, &Runtime),
         code: &Code,
         path: &str,
     ) {
@@ -221,7 +224,11 @@ impl Compiler<'_> {
         let file = |extension: &str| -> PathBuf {
             directory.join(folder).join(format!("{stem}{extension}"))
         };
-        if ["", ".js", ".mjs", ".cjs"].iter().any(|extension| Path::is_file(&file(extension))) {
+        let (extensions, usual) = match runtime {
+            Runtime::Python(_) => (&[".py", "/__init__.py"][..], ".py"),
+            _ => (&["", ".js", ".mjs", ".cjs"][..], ".js"),
+        };
+        if extensions.iter().any(|extension| Path::is_file(&file(extension))) {
             return;
         }
         let help = if file(".ts").is_file() {
@@ -229,7 +236,7 @@ impl Compiler<'_> {
         } else {
             "the path before the last dot starts at the directory of the source"
         };
-        let message = format!("there is no {}", quote(&file(".js").display().to_string()));
+        let message = format!("there is no {}", quote(&file(usual).display().to_string()));
         self.problems.add(Diagnostic::warning(place, path, message).help(help));
     }
 }

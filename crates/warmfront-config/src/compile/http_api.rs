@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use http::Method;
-use warmfront_core::function::{Function, HttpApi, Route};
+use warmfront_core::api::{Answer, Api, ApiKind, DEFAULT_STAGE, Payload, Route};
+use warmfront_core::function::Function;
 
 use super::Compiler;
 use crate::diagnostic::Diagnostic;
@@ -15,8 +16,8 @@ use crate::template::Resource;
 
 impl Compiler<'_> {
     /// The API of a resource; compiled when it is met first.
-    pub(super) fn local_api(&self, resource: &Resource) -> Arc<HttpApi> {
-        let apis = self.http_apis.borrow();
+    pub(super) fn local_api(&self, resource: &Resource) -> Arc<Api> {
+        let apis = self.apis.borrow();
         if let Some(known) = apis.iter().find(|api| api.logical_id == resource.id) {
             return known.clone();
         }
@@ -26,11 +27,11 @@ impl Compiler<'_> {
             _ => self.http_api(resource),
         };
         let api = Arc::new(api);
-        self.http_apis.borrow_mut().push(api.clone());
+        self.apis.borrow_mut().push(api.clone());
         api
     }
 
-    fn http_api(&self, resource: &Resource) -> HttpApi {
+    fn http_api(&self, resource: &Resource) -> Api {
         self.list_properties(resource, &["ProtocolType", "RouteKey", "Target"]);
         let text = |name: &str| {
             let node = resource.property(name)?;
@@ -66,7 +67,7 @@ impl Compiler<'_> {
             let (method, route_path) = self.route_key(&key, target, &path);
             let target = self.evaluator.evaluate(target, &path);
             if let Some(function) = self.function_of_uri(&target, &path) {
-                routes.push(Route { method, path: route_path, function });
+                routes.push(Route { method, path: route_path, answer: answer(function) });
             }
         }
         for route in self.created("AWS::ApiGatewayV2::Route") {
@@ -83,8 +84,12 @@ impl Compiler<'_> {
             let message = "this API has no routes, so it answers every request with 404";
             self.problems.add(Diagnostic::warning(resource.place.clone(), &resource.path, message));
         }
-        HttpApi {
+        Api {
             logical_id: resource.id.clone(),
+            kind: ApiKind::Http,
+            stages: vec![DEFAULT_STAGE.to_owned()],
+            binary_media_types: Vec::new(),
+            cors: None,
             domain_name: self.evaluator.names.api_domain(&resource.id),
             routes,
         }
@@ -107,7 +112,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn function_url(&self, resource: &Resource) -> HttpApi {
+    fn function_url(&self, resource: &Resource) -> Api {
         self.list_properties(resource, &["AuthType", "TargetFunctionArn"]);
         let path = resource.property_path("TargetFunctionArn");
         let target =
@@ -121,11 +126,19 @@ impl Compiler<'_> {
             let path = resource.property_path("AuthType");
             self.ledger.note(&entry.place, &path, Status::Inert(reason.to_owned()));
         }
-        HttpApi {
+        Api {
             logical_id: resource.id.clone(),
+            kind: ApiKind::Url,
+            stages: vec![DEFAULT_STAGE.to_owned()],
+            binary_media_types: Vec::new(),
+            cors: None,
             domain_name: self.evaluator.names.function_url_domain(&resource.id),
             routes: function
-                .map(|function| Route { method: None, path: "$default".to_owned(), function })
+                .map(|function| Route {
+                    method: None,
+                    path: "$default".to_owned(),
+                    answer: answer(function),
+                })
                 .into_iter()
                 .collect(),
         }
@@ -156,7 +169,7 @@ impl Compiler<'_> {
             return None;
         };
         let function = self.integration(integration)?;
-        Some(Route { method, path, function })
+        Some(Route { method, path, answer: answer(function) })
     }
 
     fn integration(&self, integration: &Resource) -> Option<Arc<Function>> {
@@ -285,6 +298,10 @@ impl Compiler<'_> {
         let id = self.evaluator.evaluate(node, &resource.property_path("ApiId"));
         id.as_text().is_some_and(|id| id.eq_ignore_ascii_case(api))
     }
+}
+
+fn answer(function: Arc<Function>) -> Answer {
+    Answer::Function { function, payload: Payload::V2 }
 }
 
 const ROUTE_METHODS: [&str; 8] =

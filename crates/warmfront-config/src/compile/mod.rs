@@ -28,8 +28,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use warmfront_core::Stack;
+use warmfront_core::api::Api;
 use warmfront_core::behavior::RealTimeLog;
-use warmfront_core::function::{Function, HttpApi};
+use warmfront_core::function::Function;
 use warmfront_core::policy::{CachePolicy, OriginRequestPolicy, ResponseHeadersPolicy};
 
 use crate::Options;
@@ -62,7 +63,7 @@ pub(crate) fn compile(
         real_time_logs: HashMap::new(),
         functions: RefCell::default(),
         known_functions: RefCell::default(),
-        http_apis: RefCell::default(),
+        apis: RefCell::default(),
         protections: RefCell::default(),
     };
     compiler.with_policies().stack(source)
@@ -87,7 +88,7 @@ struct Compiler<'t> {
     functions: RefCell<Vec<Arc<Function>>>,
     /// Where each stands in `functions`, by logical id; `None` for one that does not compile.
     known_functions: RefCell<HashMap<String, Option<Arc<Function>>>>,
-    http_apis: RefCell<Vec<Arc<HttpApi>>>,
+    apis: RefCell<Vec<Arc<Api>>>,
     /// The names that `--allow-unprotected` could have.
     protections: RefCell<Vec<String>>,
 }
@@ -159,7 +160,7 @@ impl<'t> Compiler<'t> {
             account: names.account.clone(),
             distributions: drafts.into_iter().map(|draft| Arc::new(draft.distribution)).collect(),
             functions: self.functions.into_inner(),
-            http_apis: self.http_apis.into_inner(),
+            apis: self.apis.into_inner(),
         }
     }
 

@@ -76,7 +76,7 @@ impl Compiler<'_> {
         };
         match owner.map(|resource| (resource, resource.kind.as_str())) {
             Some((resource, "AWS::ApiGatewayV2::Api" | "AWS::Lambda::Url")) => {
-                Target::HttpApi(self.local_api(resource))
+                Target::Api(self.local_api(resource))
             }
             Some((resource, "AWS::ApiGateway::RestApi")) => {
                 needs_target(format!("REST APIs ({}) are not run here yet", resource.id))

@@ -201,7 +201,7 @@ fn functions_are_named_and_set_as_the_framework_does() {
         function.environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     assert_eq!(environment, [("SHARED", "provider"), ("OWN", "function")]);
 
-    let routes: Vec<_> = stack.http_apis[0]
+    let routes: Vec<_> = stack.apis[0]
         .routes
         .iter()
         .map(|route| (route.method.as_ref().map(|method| method.to_string()), route.path.as_str()))
@@ -212,11 +212,8 @@ fn functions_are_named_and_set_as_the_framework_does() {
         (None, "$default"),
     ];
     assert_eq!(routes, expected);
-    assert_eq!(stack.http_apis[0].domain_name, "httpapi.execute-api.us-east-1.amazonaws.com");
-    assert_eq!(
-        stack.distributions[0].origins[0].target,
-        Target::HttpApi(stack.http_apis[0].clone())
-    );
+    assert_eq!(stack.apis[0].domain_name, "httpapi.execute-api.us-east-1.amazonaws.com");
+    assert_eq!(stack.distributions[0].origins[0].target, Target::Api(stack.apis[0].clone()));
     assert_eq!(stack.distributions[0].origins[1].target, Target::Dns);
 }
 
@@ -319,10 +316,7 @@ fn the_example_of_the_readme_is_clean() {
     let behavior = &stack.distributions[0].behaviors[0];
     let ttl = behavior.cache_policy.ttl;
     assert_eq!([ttl.min(), ttl.default(), ttl.max()].map(|it| it.as_secs()), [1, 20, 60]);
-    assert_eq!(
-        stack.distributions[0].origins[0].target,
-        Target::HttpApi(stack.http_apis[0].clone())
-    );
+    assert_eq!(stack.distributions[0].origins[0].target, Target::Api(stack.apis[0].clone()));
     assert_eq!(stack.functions[0].environment, [("WAIT_MS".to_owned(), "1500".to_owned())]);
 }
 
@@ -356,12 +350,9 @@ fn a_plain_template_runs_its_functions_too() {
     assert_eq!(stack.functions[0].code, Code::Inline("exports.handler = 1".into()));
     assert_eq!(stack.functions[0].timeout, Duration::from_secs(5));
     assert_eq!(stack.functions[0].environment, [("NAME".to_owned(), "template".to_owned())]);
-    assert_eq!(stack.http_apis[0].routes[0].path, "/hello/{proxy+}");
-    assert_eq!(stack.http_apis[0].routes[0].method, None);
-    assert_eq!(
-        stack.distributions[0].origins[0].target,
-        Target::HttpApi(stack.http_apis[0].clone())
-    );
+    assert_eq!(stack.apis[0].routes[0].path, "/hello/{proxy+}");
+    assert_eq!(stack.apis[0].routes[0].method, None);
+    assert_eq!(stack.distributions[0].origins[0].target, Target::Api(stack.apis[0].clone()));
 }
 
 #[test]
@@ -422,7 +413,7 @@ fn quick_create_and_function_urls_are_apis_of_one_route() {
             Parts { origin: &origin, more: &more, ..Parts::default() },
             &Options::default(),
         ));
-        let routes: Vec<_> = stack.http_apis[0].routes.iter().map(|it| it.path.as_str()).collect();
+        let routes: Vec<_> = stack.apis[0].routes.iter().map(|it| it.path.as_str()).collect();
         assert_eq!(routes, ["$default"], "{origin}");
     }
 }
@@ -469,5 +460,5 @@ fn an_api_that_cannot_run_says_why() {
 fn functions_that_no_origin_leads_to_are_not_looked_at() {
     let more = API.replace("CODE", "{S3Bucket: b, S3Key: k}");
     let stack = stack(loaded(Parts { more: &more, ..Parts::default() }, &Options::default()));
-    assert!(stack.functions.is_empty() && stack.http_apis.is_empty());
+    assert!(stack.functions.is_empty() && stack.apis.is_empty());
 }

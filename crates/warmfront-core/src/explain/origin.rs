@@ -67,7 +67,7 @@ fn place(origin: &Origin, view: &RequestView<'_>) -> String {
             format!(", connected at {}", nodes.collect::<Vec<_>>().join(", "))
         }
         Target::Directory(root) => format!(", played by the directory {}", root.display()),
-        Target::HttpApi(api) => format!(", the local API {}", api.logical_id),
+        Target::Api(api) => format!(", the local {} {}", api.kind.as_str(), api.logical_id),
     };
     format!("{}: {name}{target}", origin.id)
 }

@@ -10,32 +10,36 @@ use warmfront_core::{Distribution, Stack};
 pub(super) fn url(stack: &Stack, scheme: &str, address: SocketAddr) -> String {
     let mut enabled = stack.distributions.iter().filter(|distribution| distribution.enabled);
     let shown = enabled.clone().find_map(|distribution| Some((distribution, path(distribution)?)));
-    let (host, path) = match shown.or_else(|| enabled.next().map(|first| (first, "/"))) {
+    let (host, path) = match shown.or_else(|| enabled.next().map(|first| (first, "/".to_owned()))) {
         Some((distribution, path)) => (super::local_name(stack, distribution), path),
-        None => ("localhost".to_owned(), "/"),
+        None => ("localhost".to_owned(), "/".to_owned()),
     };
     let root = super::url(scheme, &host, address);
     format!("{}{path}", root.trim_end_matches('/'))
 }
 
-/// The first literal path that a GET takes through the default behavior to a local HTTP API.
-fn path(distribution: &Distribution) -> Option<&str> {
+/// The first literal path that a GET takes through the default behavior to a local API.
+fn path(distribution: &Distribution) -> Option<String> {
     let default = distribution.behaviors.last()?;
     let origin = distribution.origins.get(default.origin)?;
-    let Target::HttpApi(api) = &origin.target else { return None };
-    api.routes.iter().filter(|route| is_literal(&route.path)).find_map(|route| {
-        // The origin's path stands before the viewer's on the way to the API.
-        let path = route.path.strip_prefix(origin.path.as_str())?;
-        let is_default = || {
-            let mut behaviors = distribution.behaviors.iter();
-            let first = behaviors.position(|behavior| behavior.path_pattern.matches(path));
-            first == Some(distribution.behaviors.len() - 1)
-        };
-        let stays = path != "/" || distribution.default_root_object.is_none();
-        let (answers, _) = api.route(&Method::GET, &route.path)?;
-        let reached = path.starts_with('/') && stays && is_default() && answers.path == route.path;
-        reached.then_some(path)
-    })
+    let Target::Api(api) = &origin.target else { return None };
+    let literal = api.routes.iter().filter(|route| is_literal(&route.path));
+    literal.filter_map(|route| Some((route, api.public_path(route)?))).find_map(
+        |(route, public)| {
+            // The origin's path stands before the viewer's on the way to the API.
+            let path = public.strip_prefix(origin.path.as_str())?;
+            let is_default = || {
+                let mut behaviors = distribution.behaviors.iter();
+                let first = behaviors.position(|behavior| behavior.path_pattern.matches(path));
+                first == Some(distribution.behaviors.len() - 1)
+            };
+            let stays = path != "/" || distribution.default_root_object.is_none();
+            let answers = api.route(&Method::GET, &public).ok()?.route;
+            let reached =
+                path.starts_with('/') && stays && is_default() && answers.path == route.path;
+            reached.then(|| path.to_owned())
+        },
+    )
 }
 
 /// No variable, no `$default`, and nothing that a shell or a URL would take for something else.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::{Either, select};
 use warmfront_core::Origin;
-use warmfront_core::function::HttpApi;
+use warmfront_core::api::Api;
 use warmfront_core::origin::{Scheme, Target};
 
 use super::attempts::{Http, Turns};
@@ -18,12 +18,12 @@ use super::tls::Trust;
 use super::{BoxFuture, Connector, OriginError, OriginRequest, OriginResponse, Timing, directory};
 use crate::clock::Clock;
 
-/// Answers requests for the local HTTP APIs that origins lead to.
+/// Answers requests for the local APIs that origins lead to.
 pub trait LocalApis: fmt::Debug + Send + Sync {
     /// Calls the function behind the API. Dropping the future or the body gives the call up.
     fn call<'a>(
         &'a self,
-        api: &'a Arc<HttpApi>,
+        api: &'a Arc<Api>,
         request: OriginRequest,
     ) -> BoxFuture<'a, Result<OriginResponse, OriginError>>;
 }
@@ -33,7 +33,7 @@ pub trait LocalApis: fmt::Debug + Send + Sync {
 pub struct OriginsOptions {
     /// Where time-outs come from.
     pub clock: Arc<dyn Clock>,
-    /// Who answers [`Target::HttpApi`]; without it such origins are unavailable.
+    /// Who answers [`Target::Api`]; without it such origins are unavailable.
     pub local_apis: Option<Arc<dyn LocalApis>>,
     /// Who signs requests to origins behind an access control; without it they go unsigned.
     pub signer: Option<Arc<dyn OriginSigner>>,
@@ -99,7 +99,7 @@ impl Origins {
     async fn call_local(
         &self,
         origin: &Origin,
-        api: &Arc<HttpApi>,
+        api: &Arc<Api>,
         request: OriginRequest,
     ) -> Result<OriginResponse, OriginError> {
         let Some(local_apis) = &self.local_apis else {
@@ -138,7 +138,7 @@ impl Connector for Origins {
                 let (id, root) = (origin.id.clone(), root.clone());
                 Box::pin(self.timed(directory::serve(id, root, request.head, now)))
             }
-            Target::HttpApi(api) => Box::pin(self.timed(self.call_local(origin, api, request))),
+            Target::Api(api) => Box::pin(self.timed(self.call_local(origin, api, request))),
         }
     }
 }

@@ -126,6 +126,9 @@ pub enum OriginError {
     /// A local function failed.
     #[error("function {function}: {reason}")]
     Function { function: String, reason: String, timed_out: bool },
+    /// A route of a local API leads to what is not run here.
+    #[error("API {origin}, {reason}")]
+    NotRun { origin: String, reason: String },
     /// The edge itself cannot carry the request.
     #[error("origin {origin}: {reason}")]
     Unavailable { origin: String, reason: String },
@@ -158,7 +161,7 @@ impl OriginError {
             OriginError::Closed { .. } => "OriginCommError",
             OriginError::InvalidResponse { .. } => "OriginInvalidResponseError",
             OriginError::ViewerBody => "ClientCommError",
-            OriginError::Function { .. } => "OriginError",
+            OriginError::Function { .. } | OriginError::NotRun { .. } => "OriginError",
             OriginError::Unavailable { .. } => "Error",
         }
     }

@@ -1,9 +1,9 @@
-//! What a handler finds in `process.env`: a list, never the edge's own environment.
+//! What a handler finds in its environment: a list, never the edge's own environment.
 
 use std::ffi::OsString;
 use std::path::Path;
 
-use warmfront_core::function::{Function, Runtime};
+use warmfront_core::function::Function;
 
 /// The version of every function here.
 pub(crate) const VERSION: &str = "$LATEST";
@@ -54,9 +54,7 @@ pub(crate) fn environment(
         set(name, value.into());
     }
     // Reserved on Lambda.
-    let runtime = match &function.runtime {
-        Runtime::Node(runtime) | Runtime::Unsupported(runtime) => runtime,
-    };
+    let runtime = function.runtime.as_written();
     set("_HANDLER", function.handler.clone().into());
     set("LAMBDA_TASK_ROOT", root.into());
     set("LAMBDA_RUNTIME_DIR", runtime_directory.into());
@@ -74,7 +72,7 @@ pub(crate) fn environment(
 mod tests {
     use super::*;
     use std::time::Duration;
-    use warmfront_core::function::Code;
+    use warmfront_core::function::{Code, Runtime};
 
     #[test]
     fn a_function_sets_its_own_variables_but_not_the_reserved_ones() {

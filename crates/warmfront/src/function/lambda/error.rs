@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::frame::FrameError;
 use super::node::NoNode;
+use super::python::NoPython;
 
 /// Why an invocation has no result. Only the function's name is missing: the caller has it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -42,8 +43,11 @@ pub enum InvokeError {
     /// There is no Node.js.
     #[error(transparent)]
     NoNode(#[from] NoNode),
-    /// The function is not for Node.js.
-    #[error("the runtime {runtime} cannot be run here yet; nodejs20.x and newer can")]
+    /// There is no Python.
+    #[error(transparent)]
+    NoPython(#[from] NoPython),
+    /// The function is neither for Node.js nor for Python.
+    #[error("the runtime {runtime} cannot be run here yet; nodejs… and python3… can")]
     UnsupportedRuntime { runtime: String },
     /// The host was shut down.
     #[error("the functions were shut down")]
@@ -57,7 +61,7 @@ pub struct FunctionError {
     pub error_type: String,
     /// What it says.
     pub message: String,
-    /// Node's trace, line by line.
+    /// The trace, line by line.
     pub trace: Vec<String>,
     /// `src/handler.js:12:5`, below the function's own code, if the trace names such a place.
     pub location: Option<String>,
@@ -91,7 +95,9 @@ impl FunctionError {
             .flatten()
             .filter_map(|line| line.as_str().map(str::to_owned))
             .collect();
-        let location = location(&trace, root);
+        // Python's bootstrap says the place itself: its traces begin at the outer end.
+        let told = Some(text("location")).filter(|place| !place.is_empty());
+        let location = told.or_else(|| location(&trace, root));
         Self { error_type: text("errorType"), message: text("errorMessage"), trace, location }
     }
 }

@@ -9,9 +9,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use warmfront_core::function::Code;
+use warmfront_core::function::{Code, Runtime};
 
 const BOOTSTRAP: &str = include_str!("bootstrap.js");
+const BOOTSTRAP_PYTHON: &str = include_str!("bootstrap.py");
 
 /// The directory, prepared.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct Files {
     directory: PathBuf,
     /// What `node` runs.
     pub(crate) bootstrap: PathBuf,
+    /// What `python3` runs.
+    pub(crate) bootstrap_python: PathBuf,
 }
 
 impl Files {
@@ -33,11 +36,13 @@ impl Files {
         let directory = fs::canonicalize(directory).map_err(named)?;
         let bootstrap = directory.join(format!("bootstrap-{}.cjs", hash(BOOTSTRAP)));
         write_once(&bootstrap, BOOTSTRAP).map_err(named)?;
-        Ok(Self { directory, bootstrap })
+        let bootstrap_python = directory.join(format!("bootstrap-{}.py", hash(BOOTSTRAP_PYTHON)));
+        write_once(&bootstrap_python, BOOTSTRAP_PYTHON).map_err(named)?;
+        Ok(Self { directory, bootstrap, bootstrap_python })
     }
 
     /// The task root of a function: its directory, or one made for its inline code.
-    pub(crate) fn task_root(&self, code: &Code) -> io::Result<PathBuf> {
+    pub(crate) fn task_root(&self, code: &Code, runtime: &Runtime) -> io::Result<PathBuf> {
         match code {
             Code::Directory(directory) => {
                 let root = fs::canonicalize(directory);
@@ -56,6 +61,10 @@ impl Files {
             Code::Inline(text) => {
                 let root = self.directory.join(format!("inline-{}", hash(text)));
                 private_directory(&root)?;
+                if matches!(runtime, Runtime::Python(_)) {
+                    write_once(&root.join("index.py"), text)?;
+                    return Ok(root);
+                }
                 // Ends Node's search for the nearest package.json: the project around the state directory
                 // must not decide whether index.js is an ES module.
                 write_once(&root.join("package.json"), "{}\n")?;
@@ -113,8 +122,9 @@ mod tests {
         assert_eq!(again.bootstrap, files.bootstrap);
         assert_eq!(fs::metadata(&files.bootstrap).unwrap().modified().unwrap(), before);
 
-        let root = files.task_root(&Code::Inline("exports.a = 1".into())).unwrap();
-        let other = files.task_root(&Code::Inline("exports.a = 2".into())).unwrap();
+        let node = Runtime::Node("nodejs22.x".into());
+        let root = files.task_root(&Code::Inline("exports.a = 1".into()), &node).unwrap();
+        let other = files.task_root(&Code::Inline("exports.a = 2".into()), &node).unwrap();
         assert_ne!(root, other);
         assert_eq!(fs::read_to_string(root.join("index.js")).unwrap(), "exports.a = 1");
     }
@@ -123,8 +133,11 @@ mod tests {
     fn a_code_directory_that_is_not_there_is_named() {
         let parent = tempfile::tempdir().unwrap();
         let files = Files::prepare(parent.path()).unwrap();
-        let said =
-            files.task_root(&Code::Directory("/no/such/code".into())).unwrap_err().to_string();
+        let node = Runtime::Node("nodejs22.x".into());
+        let said = files
+            .task_root(&Code::Directory("/no/such/code".into()), &node)
+            .unwrap_err()
+            .to_string();
         assert!(said.contains("the code directory /no/such/code"), "{said}");
     }
 

@@ -22,6 +22,8 @@ use super::frame::{ID_LIMIT, PAYLOAD_LIMIT};
 use super::log::LogSink;
 use super::node::{NoNode, NodeRuntime};
 use super::pool::{Job, Launch, Limits, Pool};
+use super::program::Program;
+use super::python::{NoPython, PythonRuntime};
 
 /// Commands on their way to the I/O thread; callers wait for room beyond that.
 const COMMANDS: usize = 1024;
@@ -33,6 +35,8 @@ pub struct HostOptions {
     pub directory: PathBuf,
     /// The `node` program; `None`: the one on `PATH`.
     pub node: Option<PathBuf>,
+    /// The `python3` program; `None`: the one on `PATH`.
+    pub python: Option<PathBuf>,
     /// `AWS_REGION` of the functions.
     pub region: String,
     /// The account id in ARNs and events.
@@ -57,6 +61,7 @@ impl HostOptions {
         Self {
             directory: directory.into(),
             node: None,
+            python: None,
             region: "us-east-1".to_owned(),
             account: "000000000000".to_owned(),
             log: Arc::new(|_| {}),
@@ -116,7 +121,9 @@ impl LambdaHost {
             let limits = Rc::new(limits(&options));
             let dispatcher = Dispatcher {
                 node: None,
-                program: options.node.clone(),
+                node_program: options.node.clone(),
+                python: None,
+                python_program: options.python.clone(),
                 files,
                 account,
                 log: options.log.clone(),
@@ -217,7 +224,9 @@ fn limits(options: &HostOptions) -> Limits {
 /// Everything on the I/O thread: which pool serves which function.
 struct Dispatcher {
     node: Option<Result<NodeRuntime, NoNode>>,
-    program: Option<PathBuf>,
+    node_program: Option<PathBuf>,
+    python: Option<Result<PythonRuntime, NoPython>>,
+    python_program: Option<PathBuf>,
     files: Arc<Files>,
     account: Account,
     log: LogSink,
@@ -237,7 +246,7 @@ impl Dispatcher {
             match command {
                 Some(Command::Invoke(function, job)) => match self.pool(&function) {
                     Ok(pool) => pool.submit(job),
-                    Err(error) => drop(job.reply.send(Err(error.into()))),
+                    Err(error) => drop(job.reply.send(Err(error))),
                 },
                 Some(Command::Prewarm(function)) => {
                     if let Ok(pool) = self.pool(&function) {
@@ -258,14 +267,17 @@ impl Dispatcher {
     ///
     /// The same `Arc` always finds its pool, so a request that started before a reload runs the old code.
     /// A new `Arc` is a new configuration: its pool becomes the current one.
-    fn pool(&mut self, function: &Arc<Function>) -> Result<Pool, NoNode> {
+    fn pool(&mut self, function: &Arc<Function>) -> Result<Pool, InvokeError> {
         if let Some(pools) = self.pools.get_mut(&function.logical_id) {
             if let Some(pool) = pools.iter().find(|pool| Arc::ptr_eq(&pool.function(), function)) {
                 return Ok(pool.clone());
             }
             pools.retain(|pool| !pool.is_empty());
         }
-        let node = self.node()?;
+        let program = match &function.runtime {
+            Runtime::Python(_) => Program::Python(self.python()?),
+            _ => Program::Node(self.node()?),
+        };
         let pools = self.pools.entry(function.logical_id.clone()).or_default();
         let same = pools.iter().position(|pool| pool.function() == *function);
         let pool = match same {
@@ -277,7 +289,7 @@ impl Dispatcher {
             None => Pool::new(
                 Launch {
                     function: function.clone(),
-                    node,
+                    program,
                     files: self.files.clone(),
                     account: self.account.clone(),
                     log: self.log.clone(),
@@ -295,8 +307,19 @@ impl Dispatcher {
         match &self.node {
             Some(known) if !matches!(known, Err(NoNode::Missing { .. })) => known.clone(),
             _ => {
-                let found = NodeRuntime::find_at(self.program.as_deref());
+                let found = NodeRuntime::find_at(self.node_program.as_deref());
                 self.node.insert(found).clone()
+            }
+        }
+    }
+
+    /// The same for Python.
+    fn python(&mut self) -> Result<PythonRuntime, NoPython> {
+        match &self.python {
+            Some(known) if !matches!(known, Err(NoPython::Missing { .. })) => known.clone(),
+            _ => {
+                let found = PythonRuntime::find_at(self.python_program.as_deref());
+                self.python.insert(found).clone()
             }
         }
     }

@@ -87,19 +87,23 @@ impl NodeRuntime {
             return Err(NoNode::TooOld { path, version: version.to_owned() });
         }
         let real = PathBuf::from(real);
-        let guard = on_path("setpriv", &path).filter(|guard| {
-            let mut command = Command::new(guard);
-            command.args(GUARD_ARGUMENTS).arg("true");
-            run(command).is_ok()
-        });
-        Ok(Self { path: real, version: version.to_owned(), guard })
+        Ok(Self { path: real, version: version.to_owned(), guard: guard(&path) })
     }
 }
 
 /// What `setpriv` is told before the program's own command line.
 pub(crate) const GUARD_ARGUMENTS: [&str; 3] = ["--pdeathsig", "KILL", "--"];
 
-fn on_path(name: &str, path: &std::ffi::OsStr) -> Option<PathBuf> {
+/// `setpriv`, where it is there and works.
+pub(crate) fn guard(path: &std::ffi::OsStr) -> Option<PathBuf> {
+    on_path("setpriv", path).filter(|guard| {
+        let mut command = Command::new(guard);
+        command.args(GUARD_ARGUMENTS).arg("true");
+        run(command).is_ok()
+    })
+}
+
+pub(crate) fn on_path(name: &str, path: &std::ffi::OsStr) -> Option<PathBuf> {
     // An empty entry would mean the current directory: nobody's intention here.
     std::env::split_paths(path)
         .filter(|directory| directory.is_absolute())
@@ -117,7 +121,7 @@ fn ask(mut command: Command) -> Result<String, String> {
 }
 
 /// What a program that prints a line or two printed.
-fn run(mut command: Command) -> Result<String, String> {
+pub(crate) fn run(mut command: Command) -> Result<String, String> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -18,7 +18,7 @@ use super::environment::Account;
 use super::error::InvokeError;
 use super::files::Files;
 use super::log::{FunctionLog, LogSink, LogSource};
-use super::node::NodeRuntime;
+use super::program::Program;
 use super::worker::{Outcome, Worker};
 
 /// A worker that failed to start, or died, is replaced at once the first times; then the pause doubles.
@@ -52,7 +52,7 @@ pub(crate) struct Limits {
 /// What it takes to start a worker.
 pub(crate) struct Launch {
     pub(crate) function: Arc<Function>,
-    pub(crate) node: NodeRuntime,
+    pub(crate) program: Program,
     pub(crate) files: Arc<Files>,
     pub(crate) account: Account,
     pub(crate) log: LogSink,

@@ -1,4 +1,4 @@
-//! One Node.js process with its pipes, in a process group of its own.
+//! One Node.js or Python process with its pipes, in a process group of its own.
 //!
 //! Dropping it ends the whole group. When the edge itself is killed, the kernel ends the worker where
 //! `setpriv` could ask for that; elsewhere the worker ends at its next read of descriptor 3, so a handler
@@ -18,10 +18,6 @@ use tokio::process::{Child, Command};
 use super::environment::environment;
 use super::pool::Launch;
 
-/// Part of the function's memory that V8's old space may take, as on Lambda: the rest is for buffers,
-/// code and Node itself. What lies outside of V8's heap (buffers) is not limited.
-const HEAP_PERCENT: u32 = 75;
-
 /// A running worker process.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -39,7 +35,7 @@ pub(crate) struct Pipes {
 }
 
 impl Process {
-    /// Starts Node on the bootstrap. Must run on the I/O thread: the kernel ends the worker with the thread
+    /// Starts the function's program on its bootstrap. Must run on the I/O thread: the kernel ends the worker with the thread
     /// that started it.
     pub(crate) fn start(launch: &Launch, root: &Path, stream: &str) -> io::Result<(Self, Pipes)> {
         let (input, ours_in) = io::pipe()?;
@@ -47,20 +43,18 @@ impl Process {
         let (ours_stdout, stdout) = io::pipe()?;
         let (ours_stderr, stderr) = io::pipe()?;
         let function = &launch.function;
-        let node = &launch.node;
-        let mut command = match &node.guard {
+        let program = &launch.program;
+        let mut command = match program.guard() {
             Some(guard) => {
                 let mut command = Command::new(guard);
-                command.args(super::node::GUARD_ARGUMENTS).arg(&node.path);
+                command.args(super::node::GUARD_ARGUMENTS).arg(program.path());
                 command
             }
-            None => Command::new(&node.path),
+            None => Command::new(program.path()),
         };
         let bootstrap = &launch.files.bootstrap;
-        let heap = u64::from(function.memory_mib) * u64::from(HEAP_PERCENT) / 100;
         command
-            .arg(format!("--max-old-space-size={}", heap.max(32)))
-            .arg(bootstrap)
+            .args(program.arguments(&launch.files, function.memory_mib))
             .current_dir(root)
             .env_clear()
             .envs(environment(

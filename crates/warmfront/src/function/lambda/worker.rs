@@ -1,7 +1,7 @@
 //! One worker: starts, answers one invocation after the other, ends.
 //!
-//! Everything a worker prints while an invocation runs belongs to that invocation. Node writes to pipes
-//! synchronously, so when the answer is here, what was printed before it is here too.
+//! Everything a worker prints while an invocation runs belongs to that invocation. Both bootstraps write to
+//! pipes synchronously, so when the answer is here, what was printed before it is here too.
 
 use std::future::pending;
 use std::io;
@@ -60,11 +60,13 @@ impl Worker {
     pub(crate) async fn start(launch: &Launch, limit: Duration) -> Result<Self, InvokeError> {
         let function = &launch.function;
         let edge = |message: String| InvokeError::Init(FunctionError::new("Edge.Start", message));
-        let root =
-            launch.files.task_root(&function.code).map_err(|error| edge(error.to_string()))?;
+        let root = launch
+            .files
+            .task_root(&function.code, &function.runtime)
+            .map_err(|error| edge(error.to_string()))?;
         let stream = log_stream();
         let (process, pipes) = Process::start(launch, &root, &stream).map_err(|error| {
-            edge(format!("{} cannot be started: {error}", launch.node.path.display()))
+            edge(format!("{} cannot be started: {error}", launch.program.path().display()))
         })?;
         let Pipes { input, output, stdout, stderr } = pipes;
         let mut worker = Self {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use warmfront_core::function::HttpApi;
+use warmfront_core::api::Api;
 
 use super::super::pool::PoolLimits;
 use super::super::{BoxFuture, LocalApis};
@@ -299,7 +299,7 @@ struct Echo;
 impl LocalApis for Echo {
     fn call<'a>(
         &'a self,
-        api: &'a Arc<HttpApi>,
+        api: &'a Arc<Api>,
         request: OriginRequest,
     ) -> BoxFuture<'a, Result<OriginResponse, OriginError>> {
         Box::pin(async move {
@@ -315,12 +315,16 @@ impl LocalApis for Echo {
 #[tokio::test]
 async fn local_apis_answer_within_the_read_time_out() {
     let clock = clock();
-    let api = HttpApi {
+    let api = Api {
         logical_id: "Pets".into(),
         domain_name: "pets.execute-api.us-east-1.amazonaws.com".into(),
+        kind: warmfront_core::api::ApiKind::Http,
+        stages: vec![],
+        binary_media_types: vec![],
+        cors: None,
         routes: Vec::new(),
     };
-    let site = origin(Target::HttpApi(Arc::new(api)));
+    let site = origin(Target::Api(Arc::new(api)));
     let error = send(&origins(&clock), &site, "GET").await.unwrap_err();
     assert!(matches!(error, OriginError::Unavailable { .. }), "{error}");
 

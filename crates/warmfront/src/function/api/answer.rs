@@ -1,4 +1,4 @@
-//! What a handler answered, as a response: payload format 2.0, full or inferred.
+//! What a handler answered, as a response: payload format 2.0, full or inferred, or 1.0.
 //!
 //! An answer that cannot be a response is refused with the sentence its author needs.
 
@@ -7,17 +7,23 @@ use std::time::SystemTime;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, SET_COOKIE};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, DATE, ORIGIN, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value};
 
+use warmfront_core::api::{Api, ApiKind, Fixed, Payload};
 use warmfront_core::http::date;
+
+use super::payload_v1::is_binary;
 
 use crate::body::Body;
 use crate::origin::OriginResponse;
 
-/// API Gateway's own id of the request, on every response.
+/// The ids of the request that each kind of API puts on every response.
 const APIGW_REQUESTID: HeaderName = HeaderName::from_static("apigw-requestid");
+const AMZN_REQUESTID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const AMZ_APIGW_ID: HeaderName = HeaderName::from_static("x-amz-apigw-id");
+const AMZN_ERRORTYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
 /// What a response must not say: it follows from the body and the connection (RFC 9110 §7.6.1).
 const FRAMING: [&str; 9] = [
@@ -32,36 +38,98 @@ const FRAMING: [&str; 9] = [
     "upgrade",
 ];
 
-/// A response of the API itself: `{"message":"Not Found"}`.
+/// What an answer belongs to.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) api: &'a Api,
+    pub(super) request: &'a http::request::Parts,
+    pub(super) request_id: &'a str,
+    pub(super) now: SystemTime,
+}
+
+/// A response of the API itself: `{"message":"Not Found"}`. `kind` is what REST APIs name it.
 pub(super) fn message(
     status: StatusCode,
     message: &str,
-    request: &http::request::Parts,
-    request_id: &str,
-    now: SystemTime,
+    kind: &'static str,
+    asked: Asked<'_>,
 ) -> OriginResponse {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if asked.api.kind != ApiKind::Http {
+        headers.insert(AMZN_ERRORTYPE, HeaderValue::from_static(kind));
+    }
     let body = serde_json::json!({ "message": message }).to_string();
-    finish(status, headers, body.into(), request, request_id, now)
+    finish(status, headers, body.into(), asked)
+}
+
+/// The answer of a `MOCK` integration.
+pub(super) fn fixed(fixed: &Fixed, asked: Asked<'_>) -> OriginResponse {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &fixed.headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok();
+        if let Some((name, value)) = name.zip(HeaderValue::from_str(value).ok()) {
+            headers.append(name, value);
+        }
+    }
+    let status = StatusCode::from_u16(fixed.status).unwrap_or(StatusCode::OK);
+    finish(status, headers, fixed.body.clone().into(), asked)
+}
+
+/// The answer to a preflight, where the API has CORS settings.
+pub(super) fn preflight(origin: &str, asked: Asked<'_>) -> Option<OriginResponse> {
+    let cors = asked.api.cors.as_ref()?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in cors.preflight(origin) {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    let is_url = asked.api.kind == ApiKind::Url;
+    let status = if is_url { StatusCode::OK } else { StatusCode::NO_CONTENT };
+    Some(finish(status, headers, Bytes::new(), asked))
 }
 
 /// Reads the JSON that a handler returned; the error says what is wrong with it.
 pub(super) fn read(
     result: Bytes,
-    request: &http::request::Parts,
-    request_id: &str,
-    now: SystemTime,
+    payload: Payload,
+    asked: Asked<'_>,
 ) -> Result<OriginResponse, String> {
     let value: Value = serde_json::from_slice(&result)
         .map_err(|error| format!("the handler's answer is not JSON: {error}"))?;
-    let (status, headers, body) = match value {
-        Value::Object(fields) if fields.contains_key("statusCode") => full(fields)?,
+    let (status, mut headers, body) = match (value, payload) {
+        (Value::Object(fields), _) if fields.contains_key("statusCode") => {
+            full(fields, payload, asked)?
+        }
+        (_, Payload::V1) => {
+            return Err("the answer has no statusCode: payload format 1.0 needs one".to_owned());
+        }
         // Without a status everything is the body (API Gateway guide: payload format 2.0).
-        Value::String(text) => inferred(text.into()),
+        (Value::String(text), _) => inferred(text.into()),
         _ => inferred(result),
     };
-    Ok(finish(status, headers, body, request, request_id, now))
+    apply_cors(&mut headers, asked);
+    Ok(finish(status, headers, body, asked))
+}
+
+/// The API's own settings stand in place of whatever the function says about CORS.
+fn apply_cors(headers: &mut HeaderMap, asked: Asked<'_>) {
+    let Some(cors) = &asked.api.cors else { return };
+    let theirs: Vec<HeaderName> = headers.keys().cloned().collect();
+    for name in theirs.iter().filter(|name| name.as_str().starts_with("access-control-")) {
+        headers.remove(name);
+    }
+    let origin = asked.request.headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+    for (name, value) in origin.map(|origin| cors.headers(origin)).unwrap_or_default() {
+        // What names the origin must not be given to another one by a cache.
+        if name == "access-control-allow-origin" && value != "*" {
+            headers.append(VARY, HeaderValue::from_static("Origin"));
+        }
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
 }
 
 fn inferred(body: Bytes) -> (StatusCode, HeaderMap, Bytes) {
@@ -70,7 +138,11 @@ fn inferred(body: Bytes) -> (StatusCode, HeaderMap, Bytes) {
     (StatusCode::OK, headers, body)
 }
 
-fn full(mut fields: Map<String, Value>) -> Result<(StatusCode, HeaderMap, Bytes), String> {
+fn full(
+    mut fields: Map<String, Value>,
+    payload: Payload,
+    asked: Asked<'_>,
+) -> Result<(StatusCode, HeaderMap, Bytes), String> {
     let status = status(&fields["statusCode"])?;
     let mut headers = HeaderMap::new();
     match fields.get("headers") {
@@ -82,7 +154,11 @@ fn full(mut fields: Map<String, Value>) -> Result<(StatusCode, HeaderMap, Bytes)
         }
         Some(_) => return Err("the answer's headers must be an object of names and values".into()),
     }
-    match fields.get("cookies") {
+    if payload == Payload::V1 {
+        add_lists(&mut headers, fields.get("multiValueHeaders"))?;
+    }
+    // Only format 2.0 has them.
+    match fields.get("cookies").filter(|_| payload == Payload::V2) {
         None | Some(Value::Null) => {}
         Some(Value::Array(cookies)) => {
             for cookie in cookies {
@@ -106,6 +182,8 @@ fn full(mut fields: Map<String, Value>) -> Result<(StatusCode, HeaderMap, Bytes)
     };
     let body = match fields.get("isBase64Encoded") {
         None | Some(Value::Null | Value::Bool(false)) => Bytes::from(body),
+        // A REST API decodes only what its binary media types name.
+        Some(Value::Bool(true)) if !decodes(&headers, asked) => Bytes::from(body),
         Some(Value::Bool(true)) => BASE64_STANDARD
             .decode(body)
             .map_err(|error| format!("the answer's body is not base64: {error}"))?
@@ -113,6 +191,37 @@ fn full(mut fields: Map<String, Value>) -> Result<(StatusCode, HeaderMap, Bytes)
         Some(_) => return Err("the answer's isBase64Encoded must be true or false".into()),
     };
     Ok((status, headers, body))
+}
+
+/// `multiValueHeaders`: a name in it stands in place of the same one among `headers`.
+fn add_lists(headers: &mut HeaderMap, lists: Option<&Value>) -> Result<(), String> {
+    let lists = match lists {
+        None | Some(Value::Null) => return Ok(()),
+        Some(Value::Object(lists)) => lists,
+        Some(_) => return Err("the answer's multiValueHeaders must be an object of lists".into()),
+    };
+    for (name, values) in lists {
+        let Some(values) = values.as_array() else {
+            let what = kind(values);
+            return Err(format!(
+                "the answer's multiValueHeaders.{name} is {what}: it must be a list"
+            ));
+        };
+        if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+            headers.remove(name);
+        }
+        for value in values {
+            add_header(headers, name, value)?;
+        }
+    }
+    Ok(())
+}
+
+fn decodes(headers: &HeaderMap, asked: Asked<'_>) -> bool {
+    let wanted = asked.request.headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    let own = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let types = wanted.into_iter().chain(own);
+    asked.api.kind != ApiKind::Rest || is_binary(&asked.api.binary_media_types, types)
 }
 
 fn status(value: &Value) -> Result<StatusCode, String> {
@@ -163,29 +272,38 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Adds what API Gateway adds, and the length; a response to HEAD, a 204 and a 304 have no body.
+/// Adds what the API adds, and the length; a response to HEAD, a 204 and a 304 have no body.
 fn finish(
     status: StatusCode,
     mut headers: HeaderMap,
     body: Bytes,
-    request: &http::request::Parts,
-    request_id: &str,
-    now: SystemTime,
+    asked: Asked<'_>,
 ) -> OriginResponse {
     let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
     if !bodiless {
-        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("text/plain;charset=utf-8"));
+        let usual = match asked.api.kind {
+            ApiKind::Http => "text/plain;charset=utf-8",
+            ApiKind::Rest | ApiKind::Url => "application/json",
+        };
+        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(usual));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
-    if let Ok(id) = HeaderValue::from_str(request_id) {
-        headers.insert(APIGW_REQUESTID, id);
+    if let Ok(id) = HeaderValue::from_str(asked.request_id) {
+        match asked.api.kind {
+            ApiKind::Http => drop(headers.insert(APIGW_REQUESTID, id)),
+            ApiKind::Url => drop(headers.insert(AMZN_REQUESTID, id)),
+            ApiKind::Rest => {
+                headers.insert(AMZN_REQUESTID, id.clone());
+                headers.insert(AMZ_APIGW_ID, id);
+            }
+        }
     }
-    headers.entry(DATE).or_insert_with(|| date::header_value(now));
+    headers.entry(DATE).or_insert_with(|| date::header_value(asked.now));
     let mut response = http::Response::new(());
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     let (head, ()) = response.into_parts();
-    let without = bodiless || request.method == Method::HEAD;
+    let without = bodiless || asked.request.method == Method::HEAD;
     OriginResponse { head, body: if without { Body::empty() } else { Body::full(body) } }
 }
 
@@ -194,9 +312,33 @@ mod tests {
     use super::*;
     use http_body::Body as _;
 
+    fn api(kind: ApiKind, binary: &[&str]) -> Api {
+        Api {
+            logical_id: "Api".into(),
+            domain_name: "api1.execute-api.us-east-1.amazonaws.com".into(),
+            kind,
+            stages: vec![],
+            binary_media_types: binary.iter().map(|it| (*it).to_owned()).collect(),
+            cors: None,
+            routes: vec![],
+        }
+    }
+
+    fn answer_of(
+        api: &Api,
+        request: http::request::Builder,
+        payload: Payload,
+        json: &str,
+    ) -> Result<OriginResponse, String> {
+        let request = request.body(()).unwrap().into_parts().0;
+        let now = SystemTime::UNIX_EPOCH;
+        let asked = Asked { api, request: &request, request_id: "id-1", now };
+        read(Bytes::copy_from_slice(json.as_bytes()), payload, asked)
+    }
+
     fn answer(method: Method, json: &str) -> Result<OriginResponse, String> {
-        let request = http::Request::builder().method(method).body(()).unwrap().into_parts().0;
-        read(Bytes::copy_from_slice(json.as_bytes()), &request, "id-1", SystemTime::UNIX_EPOCH)
+        let request = http::Request::builder().method(method);
+        answer_of(&api(ApiKind::Http, &[]), request, Payload::V2, json)
     }
 
     /// `expected`: the status, the headers but for date and id, and the length of the body.
@@ -282,6 +424,60 @@ mod tests {
         ] {
             let said = answer(Method::GET, json).unwrap_err();
             assert!(said.contains(expected), "{json}: {said}");
+        }
+    }
+
+    #[tokio::test]
+    async fn format_1_0_needs_a_status_and_knows_lists_of_headers() {
+        use http_body_util::BodyExt as _;
+        let rest = api(ApiKind::Rest, &["image/*"]);
+        let get = || http::Request::get("/");
+        let json = r#"{"statusCode":200,"headers":{"X-A":"1","X-B":"2"},"cookies":["no=1"],
+            "multiValueHeaders":{"x-a":["3","4"],"Set-Cookie":["a=1","b=2"]},
+            "body":"iVA=","isBase64Encoded":true}"#;
+        let said = answer_of(&rest, get(), Payload::V1, json).unwrap();
+        let lines = |name: &str| -> Vec<_> { said.head.headers.get_all(name).iter().collect() };
+        assert_eq!(lines("x-a"), ["3", "4"]);
+        assert_eq!(lines("x-b"), ["2"]);
+        assert_eq!(lines("set-cookie"), ["a=1", "b=2"]);
+        assert_eq!(lines("content-type"), ["application/json"]);
+        assert_eq!(lines("x-amzn-requestid"), ["id-1"]);
+        assert_eq!(said.body.collect().await.unwrap().to_bytes(), "iVA=");
+
+        let wanted = get().header("Accept", "image/png");
+        let said = answer_of(&rest, wanted, Payload::V1, json).unwrap();
+        assert_eq!(said.body.collect().await.unwrap().to_bytes(), &b"\x89P"[..]);
+
+        for (json, expected) in [
+            (r#"{"body":"x"}"#, "no statusCode"),
+            ("\"x\"", "no statusCode"),
+            (
+                r#"{"statusCode":200,"multiValueHeaders":{"a":"b"}}"#,
+                "multiValueHeaders.a is a string",
+            ),
+        ] {
+            let said = answer_of(&rest, get(), Payload::V1, json).unwrap_err();
+            assert!(said.contains(expected), "{json}: {said}");
+        }
+    }
+
+    #[test]
+    fn cors_settings_replace_what_the_function_says() {
+        let mut http = api(ApiKind::Http, &[]);
+        http.cors = Some(warmfront_core::api::cors::Cors {
+            allow_origins: vec!["https://a.example".into()],
+            ..Default::default()
+        });
+        let json = r#"{"statusCode":200,"headers":{"Access-Control-Allow-Origin":"*","access-control-max-age":"5"}}"#;
+        for (origin, expected) in
+            [("https://a.example", Some("https://a.example")), ("https://b.example", None)]
+        {
+            let request = http::Request::get("/").header("Origin", origin);
+            let said = answer_of(&http, request, Payload::V2, json).unwrap().head.headers;
+            let got = said.get("access-control-allow-origin").map(|it| it.to_str().unwrap());
+            assert_eq!(got, expected);
+            assert_eq!(said.get("vary").is_some(), expected.is_some());
+            assert!(!said.contains_key("access-control-max-age"));
         }
     }
 }

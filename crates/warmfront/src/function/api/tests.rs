@@ -7,7 +7,8 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use warmfront_core::function::{Code, Function, HttpApi, Route, Runtime};
+use warmfront_core::api::{DEFAULT_STAGE, Route};
+use warmfront_core::function::{Code, Function, Runtime};
 
 use super::*;
 use crate::clock::VirtualClock;
@@ -29,7 +30,7 @@ const HANDLER: &str = "exports.handler = async (event) => {
 
 struct World {
     host: LambdaHost,
-    api: HttpApi,
+    api: Api,
     _directory: tempfile::TempDir,
 }
 
@@ -53,11 +54,15 @@ impl World {
         let route = |method: Option<Method>, path: &str| Route {
             method,
             path: path.into(),
-            function: function.clone(),
+            answer: Answer::Function { function: function.clone(), payload: Payload::V2 },
         };
-        let api = HttpApi {
+        let api = Api {
             logical_id: "Api".into(),
             domain_name: "api.execute-api.us-east-1.amazonaws.com".into(),
+            kind: ApiKind::Http,
+            stages: vec![DEFAULT_STAGE.into()],
+            binary_media_types: vec![],
+            cors: None,
             routes: vec![route(None, "/{name}"), route(Some(Method::GET), "/pets/{id}")],
         };
         let host = LambdaHost::start(options).unwrap();
@@ -69,7 +74,7 @@ impl World {
         let viewer = "192.0.2.7:1234".parse().unwrap();
         let request = OriginRequest { head, body, viewer, request_id: "id-1".into() };
         let clock = VirtualClock::starting_at(SystemTime::UNIX_EPOCH);
-        call_http_api(&self.host, &self.api, request, &clock).await
+        call_api(&self.host, &self.api, request, &clock).await
     }
 
     async fn get(&self, path: &str) -> Result<OriginResponse, OriginError> {

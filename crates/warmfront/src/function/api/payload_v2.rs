@@ -1,48 +1,30 @@
-//! The event of a request: payload format 2.0 (API Gateway guide: Lambda proxy integrations for HTTP APIs).
+//! Events of payload format 2.0 (API Gateway guide: Lambda proxy integrations for HTTP APIs; Lambda
+//! guide: function URLs).
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, USER_AGENT};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, COOKIE, USER_AGENT};
 use serde_json::{Map, Value, json};
-use warmfront_core::function::{HttpApi, Route};
-use warmfront_core::http::date;
 
-/// What an event is made of.
-pub(super) struct Event<'a> {
-    pub(super) api: &'a HttpApi,
-    pub(super) route: &'a Route,
-    pub(super) path_parameters: &'a [(String, String)],
-    pub(super) account: &'a str,
-    pub(super) viewer: IpAddr,
-    pub(super) request_id: &'a str,
-    pub(super) now: SystemTime,
-    pub(super) head: &'a http::request::Parts,
-    pub(super) body: &'a [u8],
-}
+use super::event::{Event, common_log_time, percent_decoded, query_pairs, route_key, text};
 
 impl Event<'_> {
     /// The event as JSON. Absent things are absent, not null, as API Gateway has it.
-    pub(super) fn to_json(&self) -> String {
-        let route_key = route_key(self.route);
+    pub(super) fn to_json_v2(&self) -> String {
+        let route_key = route_key(self.found.route);
         // HTTP APIs decode the path and leave the query string alone.
         let path = percent_decoded(self.head.uri.path(), false);
         let query = self.head.uri.query().unwrap_or_default();
         let domain = &self.api.domain_name;
-        let prefix = domain.split('.').next().unwrap_or_default();
+        let prefix = self.api_id();
         let user_agent = self.head.headers.get(USER_AGENT).map(text).unwrap_or_default();
-        let since_epoch = self.now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut event = json!({
             "version": "2.0",
             "routeKey": route_key,
             "rawPath": path,
             "rawQueryString": query,
-            "headers": self.headers(),
+            "headers": self.headers_without_cookies(),
             "requestContext": {
                 "accountId": self.account,
                 "apiId": prefix,
@@ -57,9 +39,9 @@ impl Event<'_> {
                 },
                 "requestId": self.request_id,
                 "routeKey": route_key,
-                "stage": "$default",
+                "stage": self.found.stage,
                 "time": common_log_time(self.now),
-                "timeEpoch": u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX),
+                "timeEpoch": self.epoch_milliseconds(),
             },
             "isBase64Encoded": false,
         });
@@ -71,26 +53,20 @@ impl Event<'_> {
         if !parameters.is_empty() {
             event["queryStringParameters"] = parameters.into();
         }
-        if !self.path_parameters.is_empty() {
-            let parameters = self.path_parameters.iter();
+        if !self.found.parameters.is_empty() {
+            let parameters = self.found.parameters.iter();
             event["pathParameters"] =
                 parameters.map(|(name, value)| (name.clone(), json!(value))).collect();
         }
-        if !self.body.is_empty() {
-            let as_text = is_text(self.head.headers.get(CONTENT_TYPE));
-            match std::str::from_utf8(self.body).ok().filter(|_| as_text) {
-                Some(text) => event["body"] = text.into(),
-                None => {
-                    event["body"] = BASE64_STANDARD.encode(self.body).into();
-                    event["isBase64Encoded"] = true.into();
-                }
-            }
+        if let Some((body, is_base64)) = self.body(self.is_text()) {
+            event["body"] = body;
+            event["isBase64Encoded"] = is_base64.into();
         }
         event.to_string()
     }
 
     /// Lower-case names, values of one name joined with commas, cookies apart, and what API Gateway adds.
-    fn headers(&self) -> Map<String, Value> {
+    fn headers_without_cookies(&self) -> Map<String, Value> {
         let mut headers = Map::new();
         for name in self.head.headers.keys().filter(|name| *name != COOKIE) {
             let values: Vec<_> = self.head.headers.get_all(name).iter().map(text).collect();
@@ -110,15 +86,6 @@ impl Event<'_> {
     }
 }
 
-/// `GET /pets/{id}`, `ANY /pets`, `$default`.
-pub(super) fn route_key(route: &Route) -> String {
-    match &route.method {
-        _ if route.path == "$default" => route.path.clone(),
-        Some(method) => format!("{method} {}", route.path),
-        None => format!("ANY {}", route.path),
-    }
-}
-
 fn cookies(headers: &HeaderMap) -> Vec<String> {
     let lines = headers.get_all(COOKIE).iter().map(text).collect::<Vec<_>>();
     let parts = lines.iter().flat_map(|line| line.split(';'));
@@ -127,80 +94,26 @@ fn cookies(headers: &HeaderMap) -> Vec<String> {
 
 fn query_parameters(query: &str) -> Map<String, Value> {
     let mut parameters: BTreeMap<String, String> = BTreeMap::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let value = percent_decoded(value, true);
+    for (name, value) in query_pairs(query) {
         parameters
-            .entry(percent_decoded(name, true).into_owned())
+            .entry(name)
             .and_modify(|joined| {
                 joined.push(',');
                 joined.push_str(&value);
             })
-            .or_insert_with(|| value.clone().into_owned());
+            .or_insert_with(|| value.clone());
     }
     parameters.into_iter().map(|(name, value)| (name, value.into())).collect()
-}
-
-/// Whether a body of this type arrives as text.
-///
-/// AWS does not document the list. Measured on real HTTP APIs by others (ministackorg/ministack#766, and
-/// many a form post): only these four, so forms and `…+json` arrive in base64, and so does what has no type.
-fn is_text(content_type: Option<&HeaderValue>) -> bool {
-    let Some(Ok(content_type)) = content_type.map(HeaderValue::to_str) else { return false };
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence.starts_with("text/")
-        || matches!(
-            essence.as_str(),
-            "application/json" | "application/javascript" | "application/xml"
-        )
-}
-
-/// A value as text: UTF-8 where it is, ISO-8859-1 otherwise (RFC 9110 §5.5).
-fn text(value: &HeaderValue) -> Cow<'_, str> {
-    match std::str::from_utf8(value.as_bytes()) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => Cow::Owned(value.as_bytes().iter().copied().map(char::from).collect()),
-    }
-}
-
-/// What is no escape stays; what is no UTF-8 is replaced. `plus_is_space` is for query strings.
-fn percent_decoded(text: &str, plus_is_space: bool) -> Cow<'_, str> {
-    if !text.contains(['%', '+']) {
-        return Cow::Borrowed(text);
-    }
-    let mut octets = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    while let [first, behind @ ..] = rest {
-        rest = behind;
-        match (*first, behind) {
-            (b'+', _) if plus_is_space => octets.push(b' '),
-            (b'%', [high, low, after @ ..]) => match (digit(*high), digit(*low)) {
-                (Some(high), Some(low)) => {
-                    octets.push((high << 4 | low) as u8);
-                    rest = after;
-                }
-                _ => octets.push(b'%'),
-            },
-            (byte, _) => octets.push(byte),
-        }
-    }
-    Cow::Owned(String::from_utf8_lossy(&octets).into_owned())
-}
-
-/// `12/Mar/2020:19:03:58 +0000`
-fn common_log_time(now: SystemTime) -> String {
-    let date = date::text(now);
-    // Thu, 12 Mar 2020 19:03:58 GMT
-    let part = |range: std::ops::Range<usize>| date.get(range).unwrap_or_default();
-    format!("{}/{}/{}:{} +0000", part(5..7), part(8..11), part(12..16), part(17..25))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::Arc;
-    use std::time::Duration;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use http::HeaderValue;
+    use warmfront_core::api::{Answer, Api, ApiKind, DEFAULT_STAGE, Match, Payload, Route};
     use warmfront_core::function::{Code, Function, Runtime};
 
     fn event(request: http::request::Builder, body: &[u8]) -> Value {
@@ -216,14 +129,27 @@ mod tests {
             concurrency: None,
         };
         let function = Arc::new(function);
-        let route = Route { method: None, path: "/{proxy+}".into(), function };
+        let answer = Answer::Function { function, payload: Payload::V2 };
+        let route = Route { method: None, path: "/{proxy+}".into(), answer };
         let domain_name = "api1.execute-api.us-east-1.amazonaws.com".to_owned();
-        let api = HttpApi { logical_id: "Api".into(), domain_name, routes: vec![] };
+        let api = Api {
+            logical_id: "Api".into(),
+            domain_name,
+            kind: ApiKind::Http,
+            stages: vec![DEFAULT_STAGE.into()],
+            binary_media_types: vec![],
+            cors: None,
+            routes: vec![],
+        };
         let head = request.body(()).unwrap().into_parts().0;
         let event = Event {
             api: &api,
-            route: &route,
-            path_parameters: &[("proxy".into(), "a b".into())],
+            found: &Match {
+                route: &route,
+                parameters: vec![("proxy".into(), "a b".into())],
+                stage: DEFAULT_STAGE,
+                path: head.uri.path(),
+            },
             account: "000000000000",
             viewer: "192.0.2.7".parse().unwrap(),
             request_id: "id-1",
@@ -231,7 +157,7 @@ mod tests {
             head: &head,
             body,
         };
-        serde_json::from_str(&event.to_json()).unwrap()
+        serde_json::from_str(&event.to_json_v2()).unwrap()
     }
 
     #[test]
@@ -308,22 +234,6 @@ mod tests {
             let got = (event["body"].as_str().unwrap(), event["isBase64Encoded"] == true);
             assert_eq!(got, expected, "{content_type}");
             assert_eq!(event["headers"]["content-length"], body.len().to_string());
-        }
-    }
-
-    #[test]
-    fn what_is_no_escape_stays() {
-        for (text, in_path, in_query) in [
-            ("plain", "plain", "plain"),
-            ("a+b%20c", "a+b c", "a b c"),
-            ("%", "%", "%"),
-            ("%4", "%4", "%4"),
-            ("%zz%41", "%zzA", "%zzA"),
-            ("%ff", "\u{fffd}", "\u{fffd}"),
-            ("ä%41", "äA", "äA"),
-        ] {
-            assert_eq!(percent_decoded(text, false), in_path, "{text}");
-            assert_eq!(percent_decoded(text, true), in_query, "{text}");
         }
     }
 }
