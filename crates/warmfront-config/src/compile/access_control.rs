@@ -194,7 +194,7 @@ impl Compiler<'_> {
             let Some(Written { entry, path }) = written else { continue };
             let status = match (&origin.access_control, &origin.target) {
                 (None, _) => Status::Inert("requests to this origin are not signed".to_owned()),
-                (Some(_), Target::Directory(_) | Target::HttpApi(_)) => Status::Inert(
+                (Some(_), Target::Directory(_) | Target::Api(_)) => Status::Inert(
                     "it is a directory or a local function, which asks for no signature".to_owned(),
                 ),
                 (Some(control), _) if control.signing == SigningBehavior::Never => Status::Effective,
