@@ -1,18 +1,33 @@
 //! What an exchange knows of the origin that it asked: shared with the fetch, which may outlive it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use warmfront_core::Origin;
 
 use crate::origin::Timing;
 
 /// An origin was asked on behalf of a request.
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
+    origin: Mutex<Option<(Arc<Origin>, Option<u16>)>>,
     timing: Mutex<Option<Timing>>,
     confirmed: AtomicBool,
 }
 
 impl Asked {
+    /// `origin` is asked; the last one counts. `failed_over` is the status with which another one led
+    /// to it, if one did.
+    pub(crate) fn turned_to(&self, origin: &Arc<Origin>, failed_over: Option<u16>) {
+        let asked = Some((origin.clone(), failed_over));
+        *self.origin.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+    }
+
+    /// Which origin was asked last, and what led to it.
+    pub(crate) fn origin(&self) -> Option<(Arc<Origin>, Option<u16>)> {
+        self.origin.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// A response came; the last one counts.
     pub(crate) fn answered(&self, timing: Timing) {
         *self.timing.lock().unwrap_or_else(PoisonError::into_inner) = Some(timing);

@@ -368,6 +368,7 @@ impl Route<'_> {
 
     fn origination(&self, asked: Arc<Asked>) -> Origination {
         let origin = &self.distribution.origins[self.behavior.origin];
+        asked.turned_to(origin, None);
         Origination {
             shared: self.exchange.shared().clone(),
             connector: self.edge.connector.clone(),

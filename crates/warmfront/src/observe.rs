@@ -147,11 +147,14 @@ impl Drop for Delivery {
         if let (Some(detail), Some(taken)) = (&mut self.record.detail, &self.request_bytes) {
             detail.request_body_bytes = taken.load(Relaxed);
         }
-        if let (Some(detail), Some(asked)) = (&mut self.record.detail, self.asked.get())
-            && let Some(timing) = asked.timing()
-        {
-            detail.origin_first_byte = Some(timing.first_byte);
-            detail.origin_last_byte = timing.last_byte.get();
+        if let (Some(detail), Some(asked)) = (&mut self.record.detail, self.asked.get()) {
+            if let Some((origin, failed_over)) = asked.origin() {
+                (detail.origin, detail.failed_over) = (Some(origin), failed_over);
+            }
+            if let Some(timing) = asked.timing() {
+                detail.origin_first_byte = Some(timing.first_byte);
+                detail.origin_last_byte = timing.last_byte.get();
+            }
         }
         self.shared.observer.request_done(&self.record);
     }

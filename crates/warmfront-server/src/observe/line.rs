@@ -105,11 +105,10 @@ pub(super) fn write_json(out: &mut Vec<u8>, record: &AccessRecord, redaction: &R
         taken_ms: milliseconds(record.time_taken),
         complete: record.complete,
         failure: record.failure.as_deref(),
-        referer: record
-            .referer
-            .as_ref()
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-            .map(|url| cut(redaction.target(&url), SHOWN)),
+        referer: match record.referer.as_ref().map(|value| value.to_str()) {
+            Some(Ok(url)) => Some(cut(redaction.target(url), SHOWN)),
+            _ => shown(&record.referer),
+        },
         user_agent: shown(&record.user_agent),
     };
     if serde_json::to_writer(&mut *out, &json).is_ok() {

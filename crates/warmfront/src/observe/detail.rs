@@ -14,8 +14,8 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use http_body::{Frame, SizeHint};
-use warmfront_core::Behavior;
 use warmfront_core::access::geo::Country;
+use warmfront_core::{Behavior, Origin};
 
 use super::AccessRecord;
 use crate::body::{Body, BodyError};
@@ -51,10 +51,10 @@ pub struct Detail {
     pub origin_first_byte: Option<Duration>,
     /// From the origin request to the last byte of the origin's response.
     pub origin_last_byte: Option<Duration>,
-    /// The domain name of the origin that was asked last.
-    pub origin_host: Option<Arc<str>>,
-    /// Why that origin was chosen, such as `Failover:502`.
-    pub origin_reason: Option<Arc<str>>,
+    /// The origin that was asked last for this request; `None` when the cache answered.
+    pub origin: Option<Arc<Origin>>,
+    /// The status of another origin that led to it.
+    pub failed_over: Option<u16>,
 }
 
 impl Detail {

@@ -99,6 +99,8 @@ async fn sizes_are_those_of_http_1() {
 async fn a_range_and_a_head_say_what_they_sent() {
     let (edge, heard) = world(true);
     read(edge.call(request(Method::GET, "/a")).await).await;
+    let asked = heard.last().detail.unwrap().origin.unwrap();
+    assert_eq!(asked.domain_name, "app.example.test");
     let mut part = request(Method::GET, "/a");
     part.head.headers.insert("range", HeaderValue::from_static("bytes=2-4"));
     assert_eq!(read(edge.call(part).await).await.body, b"234");
@@ -107,6 +109,7 @@ async fn a_range_and_a_head_say_what_they_sent() {
     assert_eq!(detail.content_range.as_ref().unwrap(), "bytes 2-4/10");
     assert_eq!(detail.content_length.as_ref().unwrap(), "3");
     assert_eq!(record.final_result(), ("Hit", "Hit"));
+    assert!(detail.origin.is_none(), "the cache answered");
     read(edge.call(request(Method::HEAD, "/a")).await).await;
     let record = heard.last();
     assert_eq!(record.body_bytes, 0);

@@ -244,6 +244,18 @@ fn version_2_has_the_fields_that_were_chosen() {
 }
 
 #[test]
+fn the_origin_that_was_asked_last_is_told_and_what_led_to_it() {
+    let mut record = record("/a", &[]);
+    let origin = record.distribution.as_ref().unwrap().origins[0].clone();
+    let detail = record.detail.as_mut().unwrap();
+    detail.origin = Some(origin);
+    detail.origin_first_byte = Some(Duration::from_millis(12));
+    check(&record, &[("r-host", "app.example.com"), ("sr-reason", "-"), ("origin-fbl", "0.012")]);
+    record.detail.as_mut().unwrap().failed_over = Some(502);
+    check(&record, &[("sr-reason", "Failover:502"), ("origin-lbl", "-")]);
+}
+
+#[test]
 fn cookies_are_logged_only_where_the_distribution_says_so() {
     let mut record = record("/a", &[("cookie", b"a=1")]);
     check(&record, &[("cs(Cookie)", "a=1")]);

@@ -151,12 +151,14 @@ impl<'a> Entry<'a> {
                 Some(asn) => number(out, format_args!("{asn}")),
                 None => none(out),
             },
-            F::OriginHost => {
-                encode(out, detail.origin_host.as_deref().unwrap_or_default().as_bytes())
-            }
-            F::OriginReason => {
-                encode(out, detail.origin_reason.as_deref().unwrap_or_default().as_bytes());
-            }
+            F::OriginHost => encode(
+                out,
+                detail.origin.as_ref().map_or(b"", |origin| origin.domain_name.as_bytes()),
+            ),
+            F::OriginReason => match detail.failed_over {
+                Some(status) => number(out, format_args!("Failover:{status}")),
+                None => none(out),
+            },
             F::AcceptEncoding => encode(out, &joined(&detail.headers, ACCEPT_ENCODING, b", ")),
             F::Accept => encode(out, &joined(&detail.headers, ACCEPT, b", ")),
             F::Headers => {
