@@ -73,6 +73,8 @@ pub struct Options {
     pub function_concurrency: Vec<(String, usize)>,
     /// `--allow-unprotected NAME`.
     pub allow_unprotected: Vec<String>,
+    /// Whether `--geo` or `--geo-database` tells where viewers are.
+    pub knows_countries: bool,
     /// `--strict`: inert properties and warnings are errors.
     pub strict: bool,
     /// Whether there is an access key to sign requests to origins with. Without one, an access control is

@@ -4,6 +4,7 @@
 
 use ::http::{Method, Version};
 
+use crate::access::signed::Denied;
 use crate::behavior::ViewerProtocolPolicy;
 use crate::http::framing::Malformed;
 use crate::origin::Scheme;
@@ -51,6 +52,10 @@ pub enum Refusal {
     MethodNotAllowed,
     /// GET or HEAD with a body.
     BodyNotAllowed,
+    /// `GeoRestriction` does not admit the viewer's country.
+    CountryBlocked,
+    /// The behavior asks for a signature, and the request has none that holds.
+    Signature(Denied),
 }
 
 /// Decides for the cloudfront profile, in the order of CloudFront's checks.
@@ -112,7 +117,9 @@ impl Refusal {
             | Refusal::HttpsOnly
             | Refusal::RedirectNeedsHttp11
             | Refusal::MethodNotAllowed
-            | Refusal::BodyNotAllowed => 403,
+            | Refusal::BodyNotAllowed
+            | Refusal::CountryBlocked
+            | Refusal::Signature(_) => 403,
         }
     }
 
@@ -142,6 +149,10 @@ impl Refusal {
                  Its owner can change AllowedMethods of the cache behavior."
             }
             Refusal::BodyNotAllowed => "Bad request. GET and HEAD requests cannot have a body.",
+            Refusal::CountryBlocked => {
+                "This distribution is configured to block access from your country."
+            }
+            Refusal::Signature(denied) => denied.reason(),
         }
     }
 
@@ -158,6 +169,9 @@ impl Refusal {
             | Refusal::Disabled
             | Refusal::HttpsOnly
             | Refusal::RedirectNeedsHttp11 => "InvalidRequestBlocked",
+            Refusal::CountryBlocked => "ClientGeoBlocked",
+            // The vocabulary has no word for signatures.
+            Refusal::Signature(_) => "Error",
         }
     }
 
@@ -173,6 +187,8 @@ impl Refusal {
                 | Refusal::HttpsOnly
                 | Refusal::RedirectNeedsHttp11
                 | Refusal::MethodNotAllowed
+                | Refusal::CountryBlocked
+                | Refusal::Signature(_)
         )
     }
 }
@@ -202,6 +218,7 @@ mod tests {
             path: "/",
             query: None,
             headers: &headers,
+            place: None,
         };
         assert_eq!(admit(&fixture::distribution(), &behavior, &view, false), expected, "{method}");
         let body = admit(&fixture::distribution(), &behavior, &view, true);
@@ -283,6 +300,8 @@ mod tests {
             (Refusal::RedirectNeedsHttp11, 403, "InvalidRequestBlocked", false),
             (Refusal::MethodNotAllowed, 403, "InvalidRequestMethod", false),
             (Refusal::BodyNotAllowed, 403, "InvalidRequest", true),
+            (Refusal::CountryBlocked, 403, "ClientGeoBlocked", false),
+            (Refusal::Signature(Denied::Expired), 403, "Error", false),
         ] {
             assert_eq!(refusal.status(), status, "{refusal:?}");
             assert_eq!(refusal.detailed_result(), detailed, "{refusal:?}");

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::access::signed::Denied;
+
 /// The HTML of an error that the edge made (CloudFront guide: error pages; captured replies).
 ///
 /// Title, status and request id stand where CloudFront puts them.
@@ -17,6 +19,15 @@ pub fn error_page(status: u16, reason: &str, request_id: &str) -> String {
     escape(&mut page, request_id);
     page.push_str("\n</PRE>\n<ADDRESS>\n</ADDRESS>\n</BODY></HTML>");
     page
+}
+
+/// The XML of a refusal of signed content (captured replies; cloudfront.md §4.6).
+pub fn access_denied(denied: Denied) -> String {
+    let (code, message) = (denied.code(), denied.message());
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\
+         <Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    )
 }
 
 /// The HTML of a redirect to https; `status` is 301 or 307.

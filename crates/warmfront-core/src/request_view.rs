@@ -4,6 +4,7 @@
 
 use ::http::{HeaderMap, Method, Version};
 
+use crate::access::place::Place;
 use crate::origin::Scheme;
 
 /// A checked request: the input of every decision. It borrows; copying it costs nothing.
@@ -24,4 +25,7 @@ pub struct RequestView<'a> {
     pub query: Option<&'a str>,
     /// The header fields as sent.
     pub headers: &'a HeaderMap,
+    /// Where the viewer is, when somebody knows and something asks
+    /// ([`crate::policy::generated::needs_place`]).
+    pub place: Option<&'a Place>,
 }

@@ -7,6 +7,11 @@ use crate::source;
 
 /// 0: clean, or warnings only; 1: an error in the content; 2: a file cannot be read.
 pub(crate) fn check(args: &CheckArgs) -> ExitCode {
+    // What `run` could not open is told here, too.
+    if let Err(error) = crate::geography::access(&args.from) {
+        crate::say(&format!("error: {error}"));
+        return ExitCode::from(source::UNREADABLE);
+    }
     let loaded =
         source::find(args.source.as_deref()).and_then(|source| source::load(&source, &args.from));
     let loaded = match loaded {

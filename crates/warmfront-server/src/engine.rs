@@ -1,17 +1,23 @@
 //! The engine as this program runs it: one cache and one clock, an origin pool for each worker.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use warmfront::cache::CacheOptions;
 use warmfront::edge::EdgeOptions;
 use warmfront::origin::sigv4::{Keys, SigV4};
 use warmfront::origin::{LocalApis, OriginSigner, Origins, OriginsOptions, Trust};
-use warmfront::{Clock, Edge, Observer, SystemClock, VirtualClock};
+use warmfront::{Access, Clock, Edge, Observer, SystemClock, VirtualClock};
 use warmfront_core::Stack;
 
 use crate::observe::Gauge;
+
+/// Every case begins at this second, 2026-01-01 00:00:00 UTC, in this process and over sockets, so that
+/// dates can be written down.
+pub(crate) fn beginning() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600)
+}
 
 /// Everything that answers requests, without the doors.
 #[derive(Debug, Clone)]
@@ -34,10 +40,10 @@ pub(crate) enum Time {
 }
 
 impl Time {
-    /// A virtual clock begins at the machine's date.
+    /// A virtual clock begins where cases do.
     pub(crate) fn new(is_virtual: bool) -> Self {
         match is_virtual {
-            true => Time::Virtual(VirtualClock::starting_at(SystemTime::now())),
+            true => Time::Virtual(VirtualClock::starting_at(beginning())),
             false => Time::System,
         }
     }
@@ -69,6 +75,7 @@ impl Engine {
         observer: Arc<dyn Observer>,
         local_apis: Option<Arc<dyn LocalApis>>,
         keys: Arc<dyn Keys>,
+        access: Access,
     ) -> Self {
         let trust = Trust::system();
         let signer: Arc<dyn OriginSigner> = Arc::new(SigV4::new(keys));
@@ -78,6 +85,7 @@ impl Engine {
         options.clock = clock.clone();
         options.observer = observer;
         options.https_port = https_port;
+        options.access = access;
         let serving = Arc::new(ArcSwap::new(stack));
         Self { edge: Edge::new(options), clock, local_apis, signer, trust, serving }
     }

@@ -13,6 +13,7 @@ mod credentials;
 mod engine;
 mod explain;
 mod functions;
+mod geography;
 mod honesty;
 mod limits;
 mod listener;

@@ -36,7 +36,7 @@ use crate::observe::{
 use crate::reload::Live;
 use crate::state::State;
 use crate::watch::{Saved, Watch};
-use crate::{limits, source};
+use crate::{geography, limits, source};
 
 /// A port or the state directory is taken.
 const CANNOT_BIND: u8 = 3;
@@ -89,6 +89,8 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
     let unreadable = |error| Failure::new(source::UNREADABLE, error);
     let source = source::find(args.source.as_deref()).map_err(unreadable)?;
     let read = SystemTime::now();
+    let who_may =
+        geography::access(&args.from).map_err(|error| Failure::new(source::UNREADABLE, error))?;
     let loaded = source::load(&source, &args.from).map_err(unreadable)?;
     let (stack, loaded) = compiled(loaded)?;
 
@@ -130,6 +132,7 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
         Arc::new(observer),
         Some(functions.apis()),
         Arc::new(Credentials::of(&source::environment())),
+        who_may,
     );
     let addresses = ports.addresses();
     let certificates = match addresses.https {

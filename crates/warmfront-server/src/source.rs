@@ -40,6 +40,7 @@ pub(crate) fn options(args: &SourceArgs) -> Options {
         strict: args.strict,
         standard_log: args.standard_log,
         real_time_log: args.real_time_log,
+        knows_countries: crate::geography::knows_countries(args),
         can_sign: Credentials::of(&env).current().is_some(),
         env,
     }

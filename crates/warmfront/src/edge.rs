@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use arc_swap::ArcSwap;
 use warmfront_core::Stack;
 
+use crate::access::Access;
 use crate::cache::{Cache, CacheOptions, MemoryStorage, Usage};
 use crate::clock::{Clock, SystemClock};
 use crate::identity::Identity;
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) cache: Cache,
     pub(crate) identity: Identity,
     pub(crate) https_port: u16,
+    pub(crate) access: Access,
     /// What the observer said when it was asked.
     pub(crate) wants_detail: bool,
 }
@@ -49,6 +51,8 @@ pub struct EdgeOptions {
     pub observer: Arc<dyn Observer>,
     /// The port of https in redirects; left out when it is 443.
     pub https_port: u16,
+    /// How signatures are checked and where viewers are.
+    pub access: Access,
 }
 
 impl EdgeOptions {
@@ -61,6 +65,7 @@ impl EdgeOptions {
             clock: Arc::new(SystemClock::new()),
             observer: Arc::new(Silent),
             https_port: 443,
+            access: Access::default(),
         }
     }
 }
@@ -68,7 +73,7 @@ impl EdgeOptions {
 impl Edge {
     /// An edge with an empty cache.
     pub fn new(options: EdgeOptions) -> Self {
-        let EdgeOptions { stack, connector, cache, clock, observer, https_port } = options;
+        let EdgeOptions { stack, connector, cache, clock, observer, https_port, access } = options;
         let shared = Shared {
             stack: ArcSwap::new(stack),
             clock,
@@ -77,6 +82,7 @@ impl Edge {
             cache: Cache::new(Arc::new(MemoryStorage::new(cache))),
             identity: Identity::random(),
             https_port,
+            access,
         };
         Self { shared: Arc::new(shared), connector }
     }

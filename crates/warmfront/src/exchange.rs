@@ -97,7 +97,8 @@ impl Exchange {
         self.delivery.started
     }
 
-    fn received(&self) -> SystemTime {
+    /// When the request came, as the wall shows it.
+    pub(crate) fn received(&self) -> SystemTime {
         self.delivery.record.received
     }
 

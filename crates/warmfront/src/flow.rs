@@ -1,6 +1,7 @@
 //! The walk of a request. This is the only file that knows the order:
 //!
-//! framing, distribution (or the one in staging), behavior, admission, cache key, lookup, fetch, reply.
+//! framing, distribution (or the one in staging), behavior, country, admission, signature, cache key,
+//! lookup, fetch, reply.
 //!
 //! Each line calls one room and matches on its answer. What happens behind a miss is `fetch`'s story.
 
@@ -74,7 +75,13 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest)
     let path = distribution.effective_path(target.path);
     let behavior = distribution.behavior_for(&path);
     exchange.matched(behavior);
-    let view = RequestView {
+    let exchange = &*exchange;
+    let access = &exchange.shared().access;
+    let place = access.place(&distribution, behavior, viewer, &head.headers);
+    if !access.admits(&distribution, place.as_deref()) {
+        return refuse(Refusal::CountryBlocked, exchange);
+    }
+    let mut view = RequestView {
         method: &head.method,
         scheme: viewer.scheme,
         version: head.version,
@@ -82,6 +89,7 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest)
         path: &path,
         query: target.query,
         headers: headers.as_deref().unwrap_or(&head.headers),
+        place: place.as_deref(),
     };
     let has_body = !body.is_end_stream() && !Box::pin(ends_without_data(&view, body)).await;
     match admit(&distribution, behavior, &view, has_body) {
@@ -93,6 +101,14 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest)
             };
         }
         Admission::Refuse(refusal) => return refuse(refusal, exchange),
+    }
+    let own_query;
+    if let Some(keys) = &behavior.trusted_keys {
+        match access.without_signature(keys, &view, target.path, exchange, viewer) {
+            Ok(query) => own_query = query,
+            Err(refusal) => return refuse(refusal, exchange),
+        }
+        view.query = own_query.as_deref();
     }
 
     let distribution = &distribution;
@@ -450,6 +466,7 @@ mod tests {
             path: "/index.html",
             query,
             headers: &http::HeaderMap::new(),
+            place: None,
         };
         let location = https_location(&view, "/", https_port);
         assert_eq!(location.as_ref().map(|location| location.to_str().unwrap()), expected);

@@ -4,6 +4,7 @@
 //! The engine opens no listener, reads no configuration file and writes no log: a program does that
 //! around it, through a handful of narrow seams ([`Connector`], [`Clock`], [`Observer`], [`cache::Storage`]).
 
+pub mod access;
 mod asked;
 pub mod body;
 pub mod cache;
@@ -24,12 +25,13 @@ mod request_id;
 mod respond;
 pub mod tunnel;
 
+pub use access::{Access, Geography};
 pub use body::{Body, BodyError};
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use edge::Edge;
 pub use identity::POP;
 pub use observe::{AccessRecord, Observer};
 pub use origin::{Connector, OriginError, OriginRequest, OriginResponse};
-pub use request::{Reply, TlsInfo, Viewer, ViewerRequest};
+pub use request::{Handshake, Reply, TlsInfo, Viewer, ViewerRequest};
 pub use request_id::RequestId;
 pub use tunnel::Handover;

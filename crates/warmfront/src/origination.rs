@@ -26,6 +26,8 @@ use crate::origin::{Connector, OriginError, OriginRequest, OriginResponse, Timin
 use crate::request::Viewer;
 use crate::request_id::RequestId;
 
+const VIEWER_TLS: HeaderName = HeaderName::from_static("cloudfront-viewer-tls");
+
 /// Everything a request to an origin needs to know of its exchange.
 pub(crate) struct Origination {
     pub(crate) shared: Arc<Shared>,
@@ -52,10 +54,15 @@ pub(crate) fn prepare(
     body: Body,
 ) -> Prepared {
     let origin = &distribution.origins[behavior.origin];
+    // Only a policy that names the header needs its text.
+    let names_tls = behavior.cache_policy.headers.contains(&VIEWER_TLS)
+        || behavior.origin_request_policy.headers.listed().contains(&VIEWER_TLS);
+    let tls = viewer.tls.as_ref().filter(|_| names_tls).map(|tls| tls.viewer_header());
     let facts = EdgeFacts {
         viewer: viewer.address,
         request_id: exchange.id().as_str(),
         via: exchange.shared().identity.via_for(view.version),
+        tls: tls.as_deref(),
     };
     let Forwarded { target, headers } =
         origin_request(distribution, behavior, origin, view, &facts);

@@ -44,6 +44,31 @@ pub struct TlsInfo {
     pub cipher: String,
     /// The server name the viewer asked for.
     pub sni: Option<String>,
+    /// How the session began.
+    pub handshake: Handshake,
+}
+
+/// How the TLS session of a request began, for `CloudFront-Viewer-TLS`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handshake {
+    /// With a full handshake, for this request.
+    Full,
+    /// With a ticket of an earlier one, for this request.
+    Resumed,
+    /// It was there before: this is not its first request.
+    Reused,
+}
+
+impl TlsInfo {
+    /// `CloudFront-Viewer-TLS`: protocol, cipher and kind of handshake.
+    pub fn viewer_header(&self) -> String {
+        let handshake = match self.handshake {
+            Handshake::Full => "fullHandshake",
+            Handshake::Resumed => "sessionResumed",
+            Handshake::Reused => "connectionReused",
+        };
+        format!("{}:{}:{handshake}", self.protocol, self.cipher)
+    }
 }
 
 /// What goes back to the viewer. A body that ends with an error must end the stream visibly.

@@ -12,8 +12,6 @@ use crate::document::{Node, quote};
 use crate::report::Status;
 use crate::suggest::{did_you_mean, listed};
 
-const MAX_KEY_GROUPS: usize = 4;
-
 impl Compiler<'_> {
     pub(super) fn behavior(
         &self,
@@ -35,8 +33,11 @@ impl Compiler<'_> {
         let policies = self.policies(node, path);
         let response_headers_policy = self.response_headers_policy_of(node, path);
         self.protections(node, distribution, path);
+        let trusted_keys = self.trusted_keys(node, distribution, path);
         self.parts_without_effect(node, path);
         let (cache_policy, origin_request_policy) = policies?;
+        let named = (&cache_policy, &origin_request_policy);
+        self.managed_headers_without_value(node, named, path);
         Some(Behavior {
             path_pattern: path_pattern?,
             origin: origin?,
@@ -52,7 +53,7 @@ impl Compiler<'_> {
             origin_request_policy,
             compress,
             response_headers_policy,
-            trusted_keys: None,
+            trusted_keys,
             grpc: false,
             real_time_log: self.real_time_log(node, path),
         })
@@ -251,20 +252,10 @@ impl Compiler<'_> {
     }
 
     fn protections(&self, node: &Node, distribution: &str, path: &str) {
-        for (name, what) in [
-            (
-                "TrustedKeyGroups",
-                "signed URLs and cookies are not checked yet, so every viewer would be let in",
-            ),
-            (
-                "TrustedSigners",
-                "signed URLs and cookies are not checked yet, so every viewer would be let in",
-            ),
-            (
-                "FieldLevelEncryptionId",
-                "form fields are not encrypted yet, so they would reach the origin in clear",
-            ),
-        ] {
+        for (name, what) in [(
+            "FieldLevelEncryptionId",
+            "form fields are not encrypted yet, so they would reach the origin in clear",
+        )] {
             let Some(entry) = node.entry(name) else { continue };
             let path = format!("{path}.{name}");
             if node.set(name).is_none() {
@@ -272,12 +263,6 @@ impl Compiler<'_> {
                 continue;
             }
             self.protects(entry, &path, &format!("{distribution}.{name}"), what);
-        }
-        if let Some(groups) = node.get("TrustedKeyGroups")
-            && node.items_at("TrustedKeyGroups").len() > MAX_KEY_GROUPS
-        {
-            let message = format!("at most {MAX_KEY_GROUPS} key groups are allowed");
-            self.error(&groups.place, format!("{path}.TrustedKeyGroups"), message);
         }
         self.associations(node, "FunctionAssociations", "FunctionARN", path);
         self.associations(node, "LambdaFunctionAssociations", "LambdaFunctionARN", path);

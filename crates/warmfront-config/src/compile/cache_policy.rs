@@ -162,6 +162,7 @@ impl Compiler<'_> {
     }
 
     pub(super) fn header_names(&self, names: &[Node], path: &str) -> Vec<HeaderName> {
+        self.headers_without_value(names, path);
         let mut headers = Vec::with_capacity(names.len());
         for (index, name) in names.iter().enumerate() {
             let Some(text) = name.as_text() else { continue };

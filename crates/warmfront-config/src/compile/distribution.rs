@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use http::HeaderName;
 use warmfront_core::Distribution;
-use warmfront_core::access::geo::GeoRestriction;
 use warmfront_core::caching::CacheRules;
 use warmfront_core::distribution::{ErrorResponse, HttpVersion, Role};
 
@@ -65,6 +64,11 @@ impl Compiler<'_> {
         let tenancy = self.tenancy(config, &origins, &origin_places, &path);
         let is_staging = config.bool_at("Staging") == Some(true);
         let (aliases, alias_places) = self.host_names(config, "Aliases", &path);
+        let geo_path = format!("{path}.Restrictions.GeoRestriction");
+        let restrictions = config.get("Restrictions");
+        let geo_restriction = restrictions
+            .and_then(|node| node.entry("GeoRestriction"))
+            .map(|entry| self.geo_restriction(entry, id, &geo_path));
         let names = self.evaluator.names;
         let distribution = Distribution {
             id: self.places(config, names.distribution_id(id)),
@@ -77,8 +81,8 @@ impl Compiler<'_> {
             behaviors: behaviors.into_iter().map(Arc::new).collect(),
             error_responses: self.error_responses(config, &path),
             http_version: self.http_version(config, &path),
-            geo_restriction: GeoRestriction::None,
             logging: self.logging(config, &path),
+            geo_restriction: geo_restriction.unwrap_or_default(),
             rules: CacheRules::CloudFront,
             cache_epoch: 0,
             role: if is_staging { Role::Staging } else { Role::Standard },
@@ -159,22 +163,6 @@ impl Compiler<'_> {
             let what = "connection functions do not run yet, so every viewer would be let in";
             let name = format!("{id}.ConnectionFunctionAssociation");
             self.protects(entry, &format!("{path}.ConnectionFunctionAssociation"), &name, what);
-        }
-        self.geo_restriction(config, id, &format!("{path}.Restrictions.GeoRestriction"));
-    }
-
-    pub(super) fn geo_restriction(&self, config: &Node, id: &str, path: &str) {
-        let Some(restrictions) = config.get("Restrictions") else { return };
-        let Some(entry) = restrictions.entry("GeoRestriction") else { return };
-        match entry.value.text_at("RestrictionType") {
-            Some("none") => self.ledger.note(&entry.place, path, Status::Effective),
-            Some(kind) => {
-                let what = format!(
-                    "the {kind} of countries is not applied yet; viewers of every country are served"
-                );
-                self.protects(entry, path, &format!("{id}.GeoRestriction"), &what);
-            }
-            None => {}
         }
     }
 

@@ -10,6 +10,7 @@ mod deployment;
 mod distribution;
 mod forwarded_values;
 mod function;
+mod geo;
 mod http_api;
 mod logging;
 mod origin;
@@ -21,6 +22,7 @@ mod schema;
 mod shape;
 mod target;
 mod tenant;
+mod trusted_keys;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -33,6 +35,7 @@ use warmfront_core::behavior::RealTimeLog;
 use warmfront_core::function::Function;
 use warmfront_core::policy::{CachePolicy, OriginRequestPolicy, ResponseHeadersPolicy};
 
+use self::trusted_keys::KeyGroups;
 use crate::Options;
 use crate::diagnostic::{Diagnostic, Problems};
 use crate::document::quote;
@@ -61,6 +64,7 @@ pub(crate) fn compile(
         response_headers_policies: HashMap::new(),
         access_controls: HashMap::new(),
         real_time_logs: HashMap::new(),
+        key_groups: KeyGroups::default(),
         functions: RefCell::default(),
         known_functions: RefCell::default(),
         apis: RefCell::default(),
@@ -84,6 +88,7 @@ struct Compiler<'t> {
     access_controls: HashMap<String, Option<Control>>,
     /// By ARN.
     real_time_logs: HashMap<String, Arc<RealTimeLog>>,
+    key_groups: KeyGroups,
     /// Functions that something refers to, in the order of the stack.
     functions: RefCell<Vec<Arc<Function>>>,
     /// Where each stands in `functions`, by logical id; `None` for one that does not compile.
@@ -129,6 +134,7 @@ impl<'t> Compiler<'t> {
                 self.response_headers_policies.insert(id, Arc::new(policy));
             }
         }
+        self.key_groups = self.compile_key_groups();
         self
     }
 
@@ -197,12 +203,13 @@ impl<'t> Compiler<'t> {
                 | "ResponseHeadersPolicy"
                 | "ContinuousDeploymentPolicy"
                 | "DistributionTenant"
-                | "ConnectionGroup" => {
+                | "ConnectionGroup"
+                | "KeyGroup"
+                | "PublicKey" => {
                     continue;
                 }
                 "Function" | "ConnectionFunction" => "edge functions do not run yet",
                 "KeyValueStore" => "edge functions, which would read it, do not run yet",
-                "KeyGroup" | "PublicKey" => "signed URLs and cookies are not checked yet",
                 "CloudFrontOriginAccessIdentity" => {
                     "requests are signed with your own access key; there is no identity of its own"
                 }

@@ -12,6 +12,18 @@ use crate::report::Status;
 impl Compiler<'_> {
     /// Refuses `entry`, or warns when `name` is allowed.
     pub(super) fn protects(&self, entry: &Entry, path: &str, name: &str, what: &str) {
+        self.protects_unless(entry, path, name, what, "");
+    }
+
+    /// The same, where `instead` says what would make it effective.
+    pub(super) fn protects_unless(
+        &self,
+        entry: &Entry,
+        path: &str,
+        name: &str,
+        what: &str,
+        instead: &str,
+    ) {
         self.protections.borrow_mut().push(name.to_owned());
         let place = entry.place.clone();
         if self.options.allow_unprotected.iter().any(|allowed| allowed == name) {
@@ -22,7 +34,10 @@ impl Compiler<'_> {
             self.ledger.note(&entry.place, path, Status::Inert(reason));
             return;
         }
-        let help = format!("to serve it without this protection, pass --allow-unprotected {name}");
+        let semicolon = if instead.is_empty() { "" } else { "; " };
+        let help = format!(
+            "{instead}{semicolon}to serve it without this protection, pass --allow-unprotected {name}"
+        );
         self.problems.add(Diagnostic::error(place, path, what).help(help));
         self.ledger.note(&entry.place, path, Status::Refused(what.to_owned()));
     }

@@ -327,6 +327,26 @@ pub(super) const REAL_TIME_LOG: &[Property] = &[
     decided("Name", Text).required(),
     decided("SamplingRate", Integer(1, 100)).required(),
 ];
+pub(super) const PUBLIC_KEY: &[Property] = &[parts(
+    "PublicKeyConfig",
+    Object(&[
+        label("CallerReference").required(),
+        label("Comment"),
+        effective("EncodedKey", Text).required(),
+        effective("Name", TextUpTo(128)).required(),
+    ]),
+)
+.required()];
+
+pub(super) const KEY_GROUP: &[Property] = &[parts(
+    "KeyGroupConfig",
+    Object(&[
+        label("Comment"),
+        effective("Items", List(&Text)).required(),
+        effective("Name", TextUpTo(128)).required(),
+    ]),
+)
+.required()];
 
 /// What a local function takes from `AWS::Lambda::Function`.
 pub(super) const FUNCTION: &[Property] = &[

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use warmfront_core::Origin;
+use warmfront_core::access::geo::GeoRestriction;
 use warmfront_core::distribution::{Distribution, Role};
 
 use super::Compiler;
@@ -16,7 +17,7 @@ use super::schema::{DEVELOPMENT_CERTIFICATE, GEO_RESTRICTION};
 use super::shape::Kind::{Any, Boolean, List, Object, Text, TextUpTo};
 use super::shape::{Property, decided, effective, inert, label, parts};
 use crate::diagnostic::Diagnostic;
-use crate::document::{Entry, Node, Value, quote};
+use crate::document::{Entry, Node, quote};
 use crate::place::Place;
 use crate::report::Status;
 use crate::suggest::{did_you_mean, listed};
@@ -251,27 +252,18 @@ impl Compiler<'_> {
             role: Role::Tenant { template: template.distribution.id.clone() },
             ..template.distribution.clone()
         };
-        self.tenant_countries(&tenant, id, &path);
+        if let Some(restriction) = self.tenant_countries(&tenant, id, &path) {
+            draft.distribution.geo_restriction = restriction;
+        }
         let is_whole =
             self.fill_in(&mut draft, template.tenancy.as_ref()?, &tenant, resource, &path);
         Some((index, is_whole.then_some(draft)))
     }
 
     /// `Customizations.GeoRestrictions` replaces what the template says.
-    fn tenant_countries(&self, tenant: &Node, id: &str, path: &str) {
-        let customizations = tenant.get("Customizations");
-        let Some(entry) = customizations.and_then(|it| it.entry("GeoRestrictions")) else { return };
-        let named = |key: &str, value: Node| Node {
-            place: entry.place.clone(),
-            tag: None,
-            value: Value::Map(vec![Entry {
-                key: key.to_owned(),
-                place: entry.place.clone(),
-                value,
-            }]),
-        };
-        let config = named("Restrictions", named("GeoRestriction", entry.value.clone()));
-        self.geo_restriction(&config, id, &format!("{path}.Customizations.GeoRestrictions"));
+    fn tenant_countries(&self, tenant: &Node, id: &str, path: &str) -> Option<GeoRestriction> {
+        let entry = tenant.get("Customizations")?.entry("GeoRestrictions")?;
+        Some(self.geo_restriction(entry, id, &format!("{path}.Customizations.GeoRestrictions")))
     }
 
     /// Fills the tenant's parameters in; `false` when that cannot be done, which was reported.

@@ -198,7 +198,7 @@ impl<'t> Evaluator<'t> {
     }
 
     /// What `--attribute LOGICALID.ATTR=VALUE` says.
-    fn given_attribute(&self, logical_id: &str, attribute: &str) -> Option<&'t str> {
+    pub(crate) fn given_attribute(&self, logical_id: &str, attribute: &str) -> Option<&'t str> {
         let wanted = |name: &str| {
             name.strip_prefix(logical_id).and_then(|rest| rest.strip_prefix('.')) == Some(attribute)
         };

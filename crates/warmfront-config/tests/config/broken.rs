@@ -80,7 +80,7 @@ const BROKEN: &[(&str, &str, &str, &str)] = &[
         "unprotected.yml",
         "20:11",
         "every viewer would be let in",
-        "--allow-unprotected Site.TrustedKeyGroups",
+        "--allow-unprotected Site.TrustedSigners",
     ),
     ("billion-laughs.yml", "5:28", "more than 50000 values", "aliases of aliases multiply"),
 ];

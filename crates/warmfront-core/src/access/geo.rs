@@ -35,6 +35,11 @@ pub enum GeoRestriction {
 }
 
 impl GeoRestriction {
+    /// Whether there is any country that it keeps out.
+    pub fn is_restricted(&self) -> bool {
+        *self != GeoRestriction::None
+    }
+
     /// Whether a viewer from `country` is served. One whose country nobody knows is
     /// (CloudFront guide: geographic restrictions).
     pub fn admits(&self, country: Option<Country>) -> bool {

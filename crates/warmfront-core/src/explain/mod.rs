@@ -184,6 +184,7 @@ pub fn explain(stack: &Stack, asked: &Asked, now: SystemTime) -> Explanation {
         path: &path,
         query: asked.query.as_deref(),
         headers: &asked.headers,
+        place: None,
     };
     if !say_admission(&mut told, distribution, index, &view, asked.has_body) {
         return told;

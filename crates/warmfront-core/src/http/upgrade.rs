@@ -112,6 +112,7 @@ mod tests {
             path: "/",
             query: None,
             headers: &headers,
+            place: None,
         };
         assert_eq!(asked(&request).is_some(), expected, "{method} {version:?} {fields:?}");
     }

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::generated::Generated;
+use super::generated::{Connection, Generated};
 use super::{HeaderSelection, Selection, is_cacheable_method, managed};
 use crate::http::{cookie, encoding, hop_by_hop, query};
 use crate::origin::OriginKind;
@@ -24,6 +24,8 @@ pub struct EdgeFacts<'a> {
     pub request_id: &'a str,
     /// `1.1 <32 hex>.cloudfront.net (CloudFront)`, with the version that the viewer spoke.
     pub via: &'a HeaderValue,
+    /// The value of `CloudFront-Viewer-TLS`, for a viewer that came over https.
+    pub tls: Option<&'a str>,
 }
 
 /// An origin request without its method and body.
@@ -66,7 +68,7 @@ pub fn origin_request(
     if !rules.names(&header::USER_AGENT) {
         headers.insert(header::USER_AGENT, AMAZON_CLOUDFRONT);
     }
-    rules.generate(&mut headers, edge.viewer);
+    rules.generate(&mut headers, &Connection { viewer: edge.viewer, tls: edge.tls });
     let address = address(edge.viewer.ip().to_canonical());
     headers.insert(X_FORWARDED_FOR, appended(request.headers, &X_FORWARDED_FOR, &address));
     headers.insert(header::VIA, appended(request.headers, &header::VIA, edge.via));
@@ -165,14 +167,16 @@ impl<'a> Rules<'a> {
         cookie::sorted(self.request.headers, |name| cache.forwards_with(other, name))
     }
 
-    fn generate(&self, headers: &mut HeaderMap, viewer: SocketAddr) {
+    fn generate(&self, headers: &mut HeaderMap, connection: &Connection<'_>) {
         let policies = [
             self.behavior.cache_policy.headers.as_slice(),
             self.behavior.origin_request_policy.headers.listed(),
         ];
         for name in policies.into_iter().flatten() {
             let generated = Generated::named(name);
-            if let Some(value) = generated.and_then(|made| made.value(self.request, Some(viewer))) {
+            if let Some(value) =
+                generated.and_then(|made| made.value(self.request, Some(connection)))
+            {
                 headers.insert(name, value);
             }
         }

@@ -12,7 +12,8 @@ use clap::Parser;
 use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http_body::{Frame, SizeHint};
 use warmfront::{
-    Body, BodyError, Clock as _, Edge, Handover, TlsInfo, Viewer, ViewerRequest, VirtualClock,
+    Access, Body, BodyError, Clock as _, Edge, Handover, Handshake, TlsInfo, Viewer, ViewerRequest,
+    VirtualClock,
 };
 use warmfront_case::{
     BoxError, BoxFuture, CaseBody, OpenError, Opener, Reply, ReplyBody, Scheme, SendError, Source,
@@ -23,14 +24,13 @@ use warmfront_core::origin;
 
 use crate::cli::SourceArgs;
 use crate::credentials::Credentials;
-use crate::engine::Engine;
+use crate::engine::{Engine, beginning};
 use crate::functions::LocalFunctions;
+use crate::geography;
 use crate::source::options;
 
 /// Memory for stored responses while a case runs.
 const CACHE: u64 = 64 << 20;
-/// Every case begins at this second, 2026-01-01 00:00:00 UTC, so that dates can be written down.
-const BEGINNING: Duration = Duration::from_secs(1_767_225_600);
 
 /// Opens sources in this process.
 #[derive(Debug)]
@@ -50,14 +50,18 @@ impl<'a> InProcess<'a> {
         words: &[String],
         origins: &[(String, SocketAddr)],
         scratch: &Path,
-    ) -> Result<Stack, OpenError> {
+    ) -> Result<(Stack, Access), OpenError> {
         let mut all = options(self.args);
         // A case signs with the example's key, never with one of whoever runs it.
         all.can_sign = true;
         let own = Words::try_parse_from(words).map_err(|error| {
             OpenError(format!("its options are not understood: {}", error.to_string().trim_end()))
         })?;
+        let geo = if geography::knows_countries(&own.from) { &own.from } else { self.args };
+        let mut access = geography::access(geo).map_err(|error| OpenError(error.to_string()))?;
+        access.believes_country_header = own.from.geo_header || self.args.geo_header;
         let own = options(&own.from);
+        all.knows_countries |= own.knows_countries;
         all.parameters.extend(own.parameters);
         all.attributes.extend(own.attributes);
         all.opts.extend(own.opts);
@@ -82,7 +86,7 @@ impl<'a> InProcess<'a> {
         let mut loaded =
             warmfront_config::load(&path, &all).map_err(|error| OpenError(error.to_string()))?;
         match loaded.stack.take() {
-            Some(stack) if !loaded.has_errors() => Ok(stack),
+            Some(stack) if !loaded.has_errors() => Ok((stack, access)),
             _ => Err(OpenError(format!(
                 "it has errors\n{}",
                 warmfront_config::render_human(&loaded)
@@ -108,8 +112,9 @@ impl Opener for InProcess<'_> {
     ) -> BoxFuture<'a, Result<Arc<dyn Target>, OpenError>> {
         Box::pin(async move {
             let scratch = Scratch::new().map_err(|error| OpenError(error.to_string()))?;
-            let stack = Arc::new(self.load(source, options, origins, &scratch.0)?);
-            let clock = VirtualClock::starting_at(SystemTime::UNIX_EPOCH + BEGINNING);
+            let (stack, access) = self.load(source, options, origins, &scratch.0)?;
+            let stack = Arc::new(stack);
+            let clock = VirtualClock::starting_at(beginning());
             let shared: Arc<dyn warmfront::Clock> = Arc::new(clock.clone());
             let functions = LocalFunctions::start(
                 stack.clone(),
@@ -127,6 +132,7 @@ impl Opener for InProcess<'_> {
                 silent,
                 apis,
                 Arc::new(Credentials::example()),
+                access,
             );
             let target =
                 EdgeTarget { edge: engine.for_worker(), clock, functions, _scratch: scratch };
@@ -165,7 +171,7 @@ impl Target for EdgeTarget {
             tls: is_https.then(|| {
                 let (protocol, cipher) =
                     ("TLSv1.3".to_owned(), "TLS_AES_128_GCM_SHA256".to_owned());
-                Arc::new(TlsInfo { protocol, cipher, sni: None })
+                Arc::new(TlsInfo { protocol, cipher, sni: None, handshake: Handshake::Full })
             }),
         };
         Box::pin(async move {

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use warmfront_core::access::geo::Country;
 
 pub(crate) use address::Bind;
 pub(crate) use logs::{LogStyle, LogTarget, LogTargets, StandardFormat, StandardLogTo};
@@ -71,6 +72,17 @@ pub(crate) struct SourceArgs {
     /// How many invocations of a function may run at once
     #[arg(long = "function-concurrency", value_name = "NAME=N", value_parser = pairs::parse_count)]
     pub(crate) function_concurrency: Vec<(String, usize)>,
+    /// The country of viewers that no --geo-database knows, such as DE
+    #[arg(long, value_name = "CC", env = "WARMFRONT_GEO", value_parser = pairs::parse_country)]
+    pub(crate) geo: Option<Country>,
+    /// A database in MaxMind's format (.mmdb) that tells where viewers are; repeat it for a second one,
+    /// such as ASN
+    #[arg(long = "geo-database", value_name = "FILE")]
+    pub(crate) geo_databases: Vec<PathBuf>,
+    /// For development: a viewer on a loopback address may say where it is with
+    /// X-Warmfront-Viewer-Country: CC. Not behind a proxy on this machine
+    #[arg(long, env = "WARMFRONT_GEO_HEADER", value_parser = FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub(crate) geo_header: bool,
     /// Serve although NAME, which protects, is not effective yet
     #[arg(long = "allow-unprotected", value_name = "NAME")]
     pub(crate) allow_unprotected: Vec<String>,
@@ -270,6 +282,9 @@ impl SourceArgs {
         fill(&mut self.opts, "WARMFRONT_OPT", env, parse)?;
         fill(&mut self.function_env, "WARMFRONT_FUNCTION_ENV", env, parse_dotted)?;
         fill(&mut self.function_concurrency, "WARMFRONT_FUNCTION_CONCURRENCY", env, parse_count)?;
+        fill(&mut self.geo_databases, "WARMFRONT_GEO_DATABASE", env, |path| {
+            Ok::<_, String>(PathBuf::from(path))
+        })?;
         fill(&mut self.allow_unprotected, "WARMFRONT_ALLOW_UNPROTECTED", env, |name| {
             Ok::<_, String>(name.to_owned())
         })
@@ -323,7 +338,8 @@ mod tests {
             "run site.yml --http off --https 127.0.0.1:0 --admin [::1]:9000 --origin api=http://127.0.0.1:1 \
              --origin site=./dir --parameter AWS::Region=eu-west-1 --attribute Api.Endpoint=x.example \
              --stage prod --opt a=b=c --function-env hello.KEY=v --function-concurrency hello=3 \
-             --cache-memory 1GiB --state-dir state --profile cloudfront --strict --allow-unprotected Auth",
+             --cache-memory 1GiB --state-dir state --profile cloudfront --strict --allow-unprotected Auth \
+             --geo de --geo-database city.mmdb --geo-database asn.mmdb --geo-header",
         );
         assert_eq!(args.source.as_deref(), Some(std::path::Path::new("site.yml")));
         assert_eq!(args.http, Bind::Off);
@@ -335,6 +351,9 @@ mod tests {
         assert_eq!(args.from.function_env, [pair("hello.KEY", "v")]);
         assert_eq!(args.from.function_concurrency, [("hello".to_owned(), 3)]);
         assert_eq!(args.from.allow_unprotected, ["Auth"]);
+        assert_eq!(args.from.geo, Country::parse("DE"));
+        assert_eq!(args.from.geo_databases, ["city.mmdb", "asn.mmdb"].map(PathBuf::from));
+        assert!(args.from.geo_header);
         assert_eq!(args.cache_memory, Size(1 << 30));
         assert!(args.from.strict);
     }
@@ -376,6 +395,7 @@ mod tests {
             ("run --standard-log json=a/ --standard-log-path {hour}", "{HH}"),
             ("run --standard-log-fields date", "--standard-log"),
             ("run --standard-log w3c=- --real-time-log -", "a target each"),
+            ("run --geo Germany", "two letters, such as DE"),
             ("test", "CASE"),
         ];
         for (arguments, part) in rows {
@@ -393,7 +413,6 @@ mod tests {
             ("top", "warmfront top"),
             ("log", "warmfront log"),
             ("run --kvs store=file.json", "--kvs"),
-            ("run --geo DE", "--geo"),
             ("run --cache-dir x", "--cache-dir"),
             ("run --cache-disk 1GiB", "--cache-disk"),
             ("run --explain", "--explain"),
@@ -415,7 +434,7 @@ mod tests {
         let mut command = Cli::command();
         let help = command.render_long_help().to_string();
         let run = command.find_subcommand_mut("run").unwrap().render_long_help().to_string();
-        for name in ["purge", "kvs", "top\n", "--geo", "--cache-dir", "virtual-clock"] {
+        for name in ["purge", "kvs", "top\n", "--cache-dir", "virtual-clock"] {
             assert!(!help.contains(name) && !run.contains(name), "{name} in {help}{run}");
         }
     }

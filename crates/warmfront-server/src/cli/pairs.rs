@@ -1,5 +1,7 @@
 //! `NAME=VALUE` arguments, on the command line and one a line in the environment.
 
+use warmfront_core::access::geo::Country;
+
 /// Splits at the first `=`; the value may be empty and may hold more of them.
 pub(super) fn parse(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -34,6 +36,11 @@ pub(super) fn parse_count(text: &str) -> Result<(String, usize), String> {
         Ok(count) if (1..=10_000).contains(&count) => Ok((name, count)),
         _ => Err(format!("{text:?}: the value is a number from 1 to 10000")),
     }
+}
+
+/// A country, for `--geo`.
+pub(super) fn parse_country(text: &str) -> Result<Country, String> {
+    Country::parse(text).ok_or_else(|| "a country is two letters, such as DE".to_owned())
 }
 
 /// Takes the values of a repeatable flag from its variable when the command line gave none.

@@ -31,8 +31,6 @@ pub(crate) struct Rest {
 /// Flags of `run` alone.
 #[derive(Debug, Default, Args)]
 pub(crate) struct UnbuiltRunFlags {
-    #[arg(long, hide = true, env = "WARMFRONT_GEO")]
-    geo: Option<String>,
     #[arg(long, hide = true, env = "WARMFRONT_CACHE_DIR")]
     cache_dir: Option<OsString>,
     #[arg(long, hide = true, env = "WARMFRONT_CACHE_DISK")]
@@ -68,7 +66,6 @@ impl UnbuiltRunFlags {
         // clap reads only `true` and `false` for this one from a variable; any value asks for it.
         let asked = |given: bool, variable: &str| given || std::env::var_os(variable).is_some();
         let given = [
-            ("--geo", self.geo.is_some()),
             ("--cache-dir", self.cache_dir.is_some()),
             ("--cache-disk", self.cache_disk.is_some()),
             ("--explain", asked(self.explain, "WARMFRONT_EXPLAIN")),

@@ -28,7 +28,7 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt as _;
-use warmfront::{Body, BodyError, Handover, Viewer, ViewerRequest};
+use warmfront::{Body, BodyError, Handover, Handshake, TlsInfo, Viewer, ViewerRequest};
 
 use super::Answers;
 use super::guard::{Guarded, Wire};
@@ -88,9 +88,10 @@ pub(crate) async fn serve<T: Wire, A: Answers>(
     let io = TokioIo::new(Guarded::new(wire, pulse.clone(), Box::new(place)));
     let service = {
         let (pulse, serving) = (pulse.clone(), serving.clone());
+        let followers = Followers::of(&viewer);
         service_fn(move |request| {
-            let exchange =
-                Exchange { serving: serving.clone(), viewer: viewer.clone(), pulse: pulse.clone() };
+            let viewer = followers.viewer(&viewer);
+            let exchange = Exchange { serving: serving.clone(), viewer, pulse: pulse.clone() };
             exchange.run(request)
         })
     };
@@ -128,6 +129,29 @@ pub(crate) async fn serve<T: Wire, A: Answers>(
             let mut connection = std::pin::pin!(connection);
             drive(connection.as_mut(), http2::Connection::graceful_shutdown, &pulse).await;
         }
+    }
+}
+
+/// The viewer of the requests behind the first: their TLS session was there before.
+struct Followers {
+    tls: Option<Arc<TlsInfo>>,
+    first_is_served: AtomicBool,
+}
+
+impl Followers {
+    fn of(viewer: &Viewer) -> Self {
+        let reused = |tls: &Arc<TlsInfo>| {
+            Arc::new(TlsInfo { handshake: Handshake::Reused, ..TlsInfo::clone(tls) })
+        };
+        Self { tls: viewer.tls.as_ref().map(reused), first_is_served: AtomicBool::new(false) }
+    }
+
+    /// The next request's.
+    fn viewer(&self, first: &Viewer) -> Viewer {
+        if self.tls.is_some() && self.first_is_served.swap(true, Relaxed) {
+            return Viewer { tls: self.tls.clone(), ..*first };
+        }
+        first.clone()
     }
 }
 

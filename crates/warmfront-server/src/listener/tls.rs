@@ -8,13 +8,13 @@ use std::io;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::server::{Acceptor, ResolvesServerCert};
+use rustls::{HandshakeKind, ServerConfig};
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
-use warmfront::TlsInfo;
+use warmfront::{Handshake, TlsInfo};
 use warmfront_core::Stack;
 use warmfront_core::distribution::HttpVersion;
 
@@ -67,6 +67,10 @@ impl Tls {
                 .negotiated_cipher_suite()
                 .map_or_else(|| "-".to_owned(), |suite| cipher_name(suite.suite())),
             sni: name,
+            handshake: match connection.handshake_kind() {
+                Some(HandshakeKind::Resumed) => Handshake::Resumed,
+                _ => Handshake::Full,
+            },
         };
         Ok((stream, info))
     }

@@ -3,7 +3,7 @@
 use http::header::{CONNECTION, CONTENT_TYPE, LOCATION, SERVER};
 use http::{HeaderValue, Method, StatusCode};
 use warmfront_core::admission::Refusal;
-use warmfront_core::error_page::{error_page, redirect_page};
+use warmfront_core::error_page::{access_denied, error_page, redirect_page};
 
 use super::{Answer, result};
 use crate::body::Body;
@@ -12,7 +12,11 @@ use crate::request_id::RequestId;
 
 /// The edge refuses the request (CloudFront guide: HTTP status codes of CloudFront itself).
 pub(crate) fn refused(refusal: &Refusal, method: &Method, id: &RequestId) -> Answer {
-    let mut reply = page(refusal.status(), refusal.reason(), method, id);
+    let status = refusal.status();
+    let mut reply = match refusal {
+        Refusal::Signature(denied) => content(status, "text/xml", access_denied(*denied), method),
+        _ => page(status, refusal.reason(), method, id),
+    };
     if refusal.closes_connection() {
         reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
@@ -54,6 +58,10 @@ fn page(status: u16, reason: &str, method: &Method, id: &RequestId) -> Reply {
 }
 
 fn html(status: u16, page: String, method: &Method) -> Reply {
+    content(status, "text/html", page, method)
+}
+
+fn content(status: u16, kind: &'static str, page: String, method: &Method) -> Reply {
     let length = page.len();
     let mut reply =
         Reply::new(if method == Method::HEAD { Body::empty() } else { Body::full(page) });
@@ -61,7 +69,7 @@ fn html(status: u16, page: String, method: &Method) -> Reply {
         StatusCode::from_u16(status).expect("the edge's own statuses are three digits");
     let headers = reply.headers_mut();
     headers.insert(SERVER, HeaderValue::from_static("CloudFront"));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
     reply
 }

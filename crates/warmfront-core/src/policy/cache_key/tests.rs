@@ -45,6 +45,7 @@ impl Asked {
             path: &self.path,
             query: self.query.as_deref(),
             headers: &self.headers,
+            place: None,
         }
     }
 
@@ -114,6 +115,7 @@ fn two_distributions_or_epochs_never_share() {
             path: &asked.path,
             query: None,
             headers: &headers,
+            place: None,
         };
         write_cache_key(key, &distribution, &fixture::behavior("*"), &view);
     }

@@ -77,11 +77,13 @@ impl Case {
             path,
             query,
             headers: &headers,
+            place: None,
         };
         let edge = EdgeFacts {
             viewer: "192.0.2.7:4711".parse().unwrap(),
             request_id: "id==",
             via: &HeaderValue::from_static("1.1 ours"),
+            tls: None,
         };
         origin_request(&distribution, &self.behavior, &self.origin, &view, &edge)
     }
@@ -442,9 +444,9 @@ proptest! {
         }
         let mut behavior = fixture::behavior("*");
         behavior.origin_request_policy = managed::origin_request_policy(policy).unwrap();
-        let edge = EdgeFacts { viewer: "[::1]:1".parse().unwrap(), request_id: "\n", via: &HeaderValue::from_static("v") };
+        let edge = EdgeFacts { viewer: "[::1]:1".parse().unwrap(), request_id: "\n", via: &HeaderValue::from_static("v"), tls: None };
         let view = RequestView {
-            method: &Method::GET, scheme: Scheme::Http, version: Version::HTTP_11, host: "h", path: "/", query: Some(&query), headers: &headers,
+            method: &Method::GET, scheme: Scheme::Http, version: Version::HTTP_11, host: "h", path: "/", query: Some(&query), headers: &headers, place: None,
         };
         let made = origin_request(&fixture::distribution(), &behavior, &fixture::origin(), &view, &edge);
         prop_assert!(!made.headers.contains_key(header::TRANSFER_ENCODING));

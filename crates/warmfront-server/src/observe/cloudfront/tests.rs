@@ -67,6 +67,7 @@ fn record(target: &'static str, headers: &[(&'static str, &[u8])]) -> AccessReco
             protocol: "TLSv1.3".to_owned(),
             cipher: "TLS_AES_128_GCM_SHA256".to_owned(),
             sni: None,
+            handshake: warmfront::Handshake::Full,
         })),
         version: Version::HTTP_11,
         method: Method::GET,
