@@ -119,6 +119,13 @@ impl Exchange {
         }
     }
 
+    /// What the request is beside HTTP, in the words of CloudFront's logs.
+    pub(crate) fn carries(&mut self, protocol: &'static str) {
+        if let Some(detail) = &mut self.delivery.record.detail {
+            detail.tunnel = Some(protocol);
+        }
+    }
+
     /// Adds the headers that every reply carries, and reports the request once its body is delivered.
     pub(crate) fn finish(mut self, answer: Answer) -> Reply {
         let Answer { mut reply, result, detailed_result } = answer;
@@ -134,9 +141,7 @@ impl Exchange {
         if reply.status() == StatusCode::SWITCHING_PROTOCOLS
             && let Some(tunnel) = reply.extensions_mut().remove::<Tunnel>()
         {
-            if let Some(detail) = &mut self.delivery.record.detail {
-                detail.tunnel = Some(tunnel::log_name(self.delivery.record.scheme));
-            }
+            self.carries(tunnel::log_name(self.delivery.record.scheme));
             // Ends with its connections: at the latest when the listener drops the viewer's, or the
             // origin has been silent for too long.
             tokio::spawn(tunnel.run(self.delivery));

@@ -5,19 +5,21 @@
 //!
 //! Each line calls one room and matches on its answer. What happens behind a miss is `fetch`'s story.
 
+mod passing;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, StatusCode, Version};
+use http::{HeaderValue, Method, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use warmfront_core::admission::{Admission, Refusal, admit};
 use warmfront_core::caching::freshness::{Freshness, freshness};
 use warmfront_core::http::framing::check_request;
-use warmfront_core::http::upgrade::{self, Protocol};
-use warmfront_core::origin::Target;
+use warmfront_core::http::grpc;
+use warmfront_core::http::upgrade;
 use warmfront_core::policy::cache_key::{is_cacheable_method, write_cache_key};
 use warmfront_core::policy::forwards_cookies;
 use warmfront_core::request_view::RequestView;
@@ -33,7 +35,7 @@ use crate::fetch::{Fetch, nothing_stored};
 use crate::origination::{self, Origination, Prepared};
 use crate::request::{Reply, Viewer, ViewerRequest};
 use crate::respond::{self, Answer, result};
-use crate::tunnel::{Handover, Tunnel};
+use crate::tunnel::Handover;
 
 #[expect(clippy::manual_async_fn, reason = "a block does not move what it captures once more")]
 pub(crate) fn serve(
@@ -117,6 +119,10 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest)
         Some(viewer) if target.has_upgrade => upgrade::asked(&view).map(|asked| (asked, viewer)),
         _ => None,
     };
+    let is_call = behavior.grpc && grpc::is_call(&view);
+    if is_call {
+        exchange.carries("grpcs");
+    }
     let route = Route { edge, exchange, distribution, behavior, viewer, head, view };
     let cacheable = is_cacheable_method(behavior, &head.method)
         && !behavior.cache_policy.ttl.disable_caching()
@@ -124,6 +130,8 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest)
     // The ways to an origin are boxed, so that a hit does not move the room that they need.
     let mut answer = if let Some((protocol, viewer)) = tunnel {
         Box::pin(route.answer_by_tunnel(protocol, viewer)).await
+    } else if is_call {
+        Box::pin(route.answer_call(std::mem::take(body))).await
     } else if cacheable {
         let key = route.key();
         // A hit needs no second look at the clock.
@@ -298,38 +306,6 @@ impl Route<'_> {
         match origination::pass(&origination, self.origin_request(body)).await {
             Ok(response) => respond::relayed(self.behavior, response),
             Err(error) => self.failed(error.status(), error.detailed_result()),
-        }
-    }
-
-    /// A request to leave HTTP: never cached, never shared. The origin decides; without its 101 the
-    /// answer is an ordinary one, and the connection goes on with HTTP.
-    async fn answer_by_tunnel(&self, protocol: Protocol, viewer: Handover) -> Answer {
-        let origination = self.origination(self.exchange.asks().clone());
-        let mut request = self.origin_request(Body::empty());
-        if let Ok(request) = &mut request
-            && matches!(origination.origin.target, Target::Dns | Target::Nodes(_))
-        {
-            if let Some(why) = upgrade::missing(&request.head.headers, &self.head.headers) {
-                let message = format!("the viewer asked for a WebSocket, and {why}");
-                self.exchange.shared().observer.note(self.exchange.id().as_str(), &message);
-            }
-            upgrade::announce(&mut request.head.headers, protocol);
-        }
-        let mut response = match origination::pass(&origination, request).await {
-            Ok(response) => response,
-            Err(error) => return self.failed(error.status(), error.detailed_result()),
-        };
-        if response.head.status != StatusCode::SWITCHING_PROTOCOLS {
-            return respond::relayed(self.behavior, response);
-        }
-        match Handover::take_from(&mut response.head.extensions) {
-            Some(origin) => {
-                let origin_id = origination.origin.id.clone();
-                let tunnel = Tunnel { viewer, origin, origin_id };
-                respond::switched(self.behavior, response, protocol, tunnel)
-            }
-            // Only a connector of an application can do that.
-            None => self.failed(502, "OriginInvalidResponseError"),
         }
     }
 

@@ -32,6 +32,6 @@ pub use edge::Edge;
 pub use identity::POP;
 pub use observe::{AccessRecord, Observer};
 pub use origin::{Connector, OriginError, OriginRequest, OriginResponse};
-pub use request::{Handshake, Reply, TlsInfo, Viewer, ViewerRequest};
+pub use request::{Handshake, IdleLimit, Reply, TlsInfo, Viewer, ViewerRequest};
 pub use request_id::RequestId;
 pub use tunnel::Handover;

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use warmfront_core::origin::Scheme;
 
@@ -18,6 +19,23 @@ pub struct ViewerRequest {
     pub body: Body,
     /// Who is asking, and over what.
     pub viewer: Viewer,
+}
+
+/// In the extensions of a request's head: the listener's limit on pauses of the request's body, which
+/// whoever answers may lift. A gRPC call may be silent as long as the origin is not.
+#[derive(Debug, Clone, Default)]
+pub struct IdleLimit(Arc<AtomicBool>);
+
+impl IdleLimit {
+    /// From now on pauses are somebody else's to limit.
+    pub fn lift(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    /// Whether [`lift`](Self::lift) was called.
+    pub fn is_lifted(&self) -> bool {
+        self.0.load(Relaxed)
+    }
 }
 
 /// The connection a request came over.

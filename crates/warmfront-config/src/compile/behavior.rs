@@ -35,6 +35,7 @@ impl Compiler<'_> {
         self.protections(node, distribution, path);
         let trusted_keys = self.trusted_keys(node, distribution, path);
         self.parts_without_effect(node, path);
+        let grpc = self.grpc(node, allowed_methods, path);
         let (cache_policy, origin_request_policy) = policies?;
         let named = (&cache_policy, &origin_request_policy);
         self.managed_headers_without_value(node, named, path);
@@ -54,7 +55,7 @@ impl Compiler<'_> {
             compress,
             response_headers_policy,
             trusted_keys,
-            grpc: false,
+            grpc,
             real_time_log: self.real_time_log(node, path),
         })
     }
@@ -287,8 +288,6 @@ impl Compiler<'_> {
             is_on("SmoothStreaming"),
             "Smooth Streaming requests are treated like any other",
         );
-        let grpc = node.get("GrpcConfig").and_then(|config| config.bool_at("Enabled"));
-        note("GrpcConfig", grpc == Some(true), "gRPC is not passed through yet");
     }
 }
 

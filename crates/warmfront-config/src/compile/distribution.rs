@@ -61,6 +61,8 @@ impl Compiler<'_> {
         let (origins, origin_places, access_controls) = self.origins(config, &path);
         let groups = self.origin_groups(config, &origins, &path);
         let behaviors = self.behaviors(config, id, &origins, &groups, &path);
+        let http_version = self.http_version(config, &path);
+        self.grpc_has_http2(config, http_version, &path);
         let tenancy = self.tenancy(config, &origins, &origin_places, &path);
         let is_staging = config.bool_at("Staging") == Some(true);
         let (aliases, alias_places) = self.host_names(config, "Aliases", &path);
@@ -80,7 +82,7 @@ impl Compiler<'_> {
             origins: origins.into_iter().map(Arc::new).collect(),
             behaviors: behaviors.into_iter().map(Arc::new).collect(),
             error_responses: self.error_responses(config, &path),
-            http_version: self.http_version(config, &path),
+            http_version,
             logging: self.logging(config, &path),
             geo_restriction: geo_restriction.unwrap_or_default(),
             rules: CacheRules::CloudFront,

@@ -11,6 +11,7 @@ mod distribution;
 mod forwarded_values;
 mod function;
 mod geo;
+mod grpc;
 mod http_api;
 mod logging;
 mod origin;
@@ -156,6 +157,7 @@ impl<'t> Compiler<'t> {
         self.other_resources();
         self.check_aliases(&drafts);
         self.connect(&mut drafts);
+        self.grpc_origins(&drafts);
         self.report_signing(&drafts);
         self.deploy(&mut drafts);
         self.check_option_names();

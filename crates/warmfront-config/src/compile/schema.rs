@@ -192,7 +192,7 @@ const CACHE_BEHAVIOR: &[Property] = &[
     decided("FieldLevelEncryptionId", Text),
     parts("ForwardedValues", Object(FORWARDED_VALUES)),
     decided("FunctionAssociations", List(&Object(FUNCTION_ASSOCIATION))),
-    decided("GrpcConfig", Object(&[decided("Enabled", Boolean)])),
+    parts("GrpcConfig", Object(&[effective("Enabled", Boolean)])),
     decided("LambdaFunctionAssociations", List(&Object(LAMBDA_ASSOCIATION))),
     decided("MaxTTL", SECONDS),
     decided("MinTTL", SECONDS),

@@ -458,3 +458,33 @@ fn an_origin_that_only_aws_could_name_needs_no_name_where_its_place_is_said() {
         );
     }
 }
+
+#[test]
+fn grpc_needs_post_and_http_2_and_warns_of_clear_text() {
+    const ALL: &str = "AllowedMethods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]";
+    let grpc = |enabled: bool, methods: &str| {
+        format!("CachePolicyId: CachingDisabled\n{methods}\nGrpcConfig: {{Enabled: {enabled}}}")
+    };
+    let load = |config: &str, behavior: &str, options: &Options| {
+        loaded(Parts { config, behavior, ..Parts::default() }, options)
+    };
+    for version in ["HttpVersion: http2", "HttpVersion: http2and3"] {
+        let loaded = load(version, &grpc(true, ALL), &Options::default());
+        problem(&loaded, "it is http-only");
+        assert!(stack(loaded).distributions[0].behaviors[0].grpc);
+    }
+    let node = Options { origins: pairs(&[("app", "http://localhost:1")]), ..Options::default() };
+    let to_a_node = load("", &grpc(true, ALL), &node);
+    assert!(to_a_node.diagnostics.is_empty(), "{}", warmfront_config::render_human(&to_a_node));
+    let off = load("HttpVersion: http1.1", &grpc(false, ""), &Options::default());
+    assert!(!stack(off).distributions[0].behaviors[0].grpc);
+    for (config, methods, message) in [
+        ("HttpVersion: http1.1", ALL, "HttpVersion does not offer it"),
+        ("HttpVersion: http3", ALL, "HttpVersion does not offer it"),
+        ("", "AllowedMethods: [GET, HEAD]", "does not let POST through"),
+    ] {
+        let loaded = load(config, &grpc(true, methods), &Options::default());
+        assert!(loaded.has_errors(), "{config} {methods}");
+        problem(&loaded, message);
+    }
+}

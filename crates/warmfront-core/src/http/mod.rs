@@ -5,6 +5,7 @@ pub mod date;
 pub mod encoding;
 pub mod fields;
 pub mod framing;
+pub mod grpc;
 pub mod hop_by_hop;
 pub mod host;
 pub mod query;

@@ -28,7 +28,7 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt as _;
-use warmfront::{Body, BodyError, Handover, Handshake, TlsInfo, Viewer, ViewerRequest};
+use warmfront::{Body, BodyError, Handover, Handshake, IdleLimit, TlsInfo, Viewer, ViewerRequest};
 
 use super::Answers;
 use super::guard::{Guarded, Wire};
@@ -201,11 +201,19 @@ impl<A: Answers> Exchange<A> {
             let has_body = !http_body::Body::is_end_stream(&incoming);
             let broke_off = has_body.then(|| Arc::new(AtomicBool::new(false)));
             let body = match &broke_off {
-                Some(broke_off) => Body::stream(Impatient::new(
-                    incoming,
-                    self.serving.body_idle,
-                    broke_off.clone(),
-                )),
+                Some(broke_off) => {
+                    let idle_limit = (version == Version::HTTP_2).then(IdleLimit::default);
+                    if let Some(idle_limit) = &idle_limit {
+                        head.extensions.insert(idle_limit.clone());
+                    }
+                    Body::stream(Impatient {
+                        incoming,
+                        limit: self.serving.body_idle,
+                        may_be_lifted: idle_limit,
+                        broke_off: broke_off.clone(),
+                        alarm: None,
+                    })
+                }
                 None => Body::empty(),
             };
             // With a body hyper may have reasons of its own to close, and says so itself.
@@ -346,16 +354,11 @@ impl<A> http_body::Body for Delivered<A> {
 struct Impatient {
     incoming: Incoming,
     limit: Duration,
+    may_be_lifted: Option<IdleLimit>,
     /// Told when the body ends before its end.
     broke_off: Arc<AtomicBool>,
     /// Runs while we wait for bytes.
     alarm: Option<Pin<Box<tokio::time::Sleep>>>,
-}
-
-impl Impatient {
-    fn new(incoming: Incoming, limit: Duration, broke_off: Arc<AtomicBool>) -> Self {
-        Self { incoming, limit, broke_off, alarm: None }
-    }
 }
 
 impl http_body::Body for Impatient {
@@ -373,6 +376,9 @@ impl http_body::Body for Impatient {
                 this.broke_off.store(true, Relaxed);
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)));
+        }
+        if this.may_be_lifted.as_ref().is_some_and(IdleLimit::is_lifted) {
+            return Poll::Pending;
         }
         let limit = this.limit;
         let alarm = this.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));

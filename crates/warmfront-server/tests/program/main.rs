@@ -9,6 +9,7 @@ mod cases;
 mod commands;
 mod framing;
 mod framing_rows;
+mod grpc;
 mod harness;
 mod logs;
 mod origin;

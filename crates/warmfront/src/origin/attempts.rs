@@ -21,6 +21,7 @@ use super::link::{Driver, Fact, Link};
 use super::outgoing::{Head, Outgoing, prepare, sooner};
 use super::pool::{Host, Lease, Pool};
 use super::response::{BodyLimits, MAX_FIELDS, MAX_HEAD, innermost, receive};
+use super::shared::SharedConnections;
 use super::signer::{OriginSigner, Signable};
 use super::wire::{MAX_INTERIM_RESPONSES, Stream, Wire};
 use super::{OriginError, OriginRequest, OriginResponse};
@@ -28,11 +29,12 @@ use super::{OriginError, OriginRequest, OriginResponse};
 /// Read buffer of one connection, at most.
 const MAX_READ_BUFFER: usize = 256 * 1024;
 
-/// HTTP/1.1 to origins that have an address.
+/// HTTP to origins that have an address: HTTP/1.1 here, HTTP/2 in `calls`.
 #[derive(Debug)]
 pub(super) struct Http {
     pub(super) dialer: Dialer,
     pub(super) pool: Pool,
+    pub(super) shared: SharedConnections,
     pub(super) turns: Turns,
     pub(super) signer: Option<Arc<dyn OriginSigner>>,
 }
@@ -271,13 +273,13 @@ impl Http {
         Failure::Final(closed(origin, error))
     }
 
-    fn is_over(&self, completion: Option<Duration>) -> bool {
+    pub(super) fn is_over(&self, completion: Option<Duration>) -> bool {
         completion.is_some_and(|at| self.dialer.clock.monotonic() >= at)
     }
 }
 
 impl Turns {
-    fn next(&self, origin: &Origin) -> usize {
+    pub(super) fn next(&self, origin: &Origin) -> usize {
         let Target::Nodes(nodes) = &origin.target else { return 0 };
         if nodes.len() < 2 {
             return 0;
@@ -295,22 +297,29 @@ impl Turns {
     }
 }
 
-fn place(origin: &Origin, scheme: Scheme, turn: usize) -> Place<'_> {
+pub(super) fn place(origin: &Origin, scheme: Scheme, turn: usize) -> Place<'_> {
     match &origin.target {
         Target::Nodes(nodes) if !nodes.is_empty() => {
             let node = &nodes[turn % nodes.len()];
-            Place { scheme: node.scheme, host: &node.host, port: node.port, is_node: true }
+            Place {
+                scheme: node.scheme,
+                host: &node.host,
+                port: node.port,
+                is_node: true,
+                http2: false,
+            }
         }
         _ => Place {
             scheme,
             host: &origin.domain_name,
             port: origin.port_for(scheme),
             is_node: false,
+            http2: false,
         },
     }
 }
 
-fn is_https(origin: &Origin, scheme: Scheme) -> bool {
+pub(super) fn is_https(origin: &Origin, scheme: Scheme) -> bool {
     match &origin.target {
         Target::Nodes(nodes) => nodes.iter().any(|node| node.scheme == Scheme::Https),
         _ => scheme == Scheme::Https,
@@ -320,7 +329,7 @@ fn is_https(origin: &Origin, scheme: Scheme) -> bool {
 /// Which name the certificate must be for, and SNI asks for. CloudFront guide (§5.1): the origin's
 /// domain name, or the Host that is forwarded; the request carries one of the two. `--origin` changes
 /// only where we connect, so a node needs a certificate for the same name.
-fn certificate_name(origin: &Origin, headers: &HeaderMap) -> String {
+pub(super) fn certificate_name(origin: &Origin, headers: &HeaderMap) -> String {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     host.map_or(origin.domain_name.as_str(), without_port).to_owned()
 }
@@ -340,11 +349,11 @@ fn closed(origin: &Origin, error: hyper::Error) -> OriginError {
     OriginError::Closed { origin: origin.id.clone(), source: Some(error.into()) }
 }
 
-fn invalid(origin: &Origin, reason: String) -> OriginError {
+pub(super) fn invalid(origin: &Origin, reason: String) -> OriginError {
     OriginError::InvalidResponse { origin: origin.id.clone(), reason }
 }
 
-fn too_slow(origin: &Origin) -> OriginError {
+pub(super) fn too_slow(origin: &Origin) -> OriginError {
     let limit = origin.response_completion_timeout.unwrap_or_default();
     OriginError::CompletionTimeout { origin: origin.id.clone(), seconds: limit.as_secs() }
 }

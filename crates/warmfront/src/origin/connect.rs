@@ -36,6 +36,9 @@ pub(super) struct Place<'a> {
     pub(super) port: u16,
     /// Given by the operator with `--origin`: any address is fine.
     pub(super) is_node: bool,
+    /// Whether TLS must agree on HTTP/2 instead of HTTP/1.1.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "clear text needs no agreement"))]
+    pub(super) http2: bool,
 }
 
 /// Opens connections.
@@ -100,7 +103,7 @@ impl Dialer {
             return Ok((Stream::Clear(stream), opening()));
         }
         #[cfg(feature = "tls")]
-        match self.trust.handshake(stream, name).await {
+        match self.trust.handshake(stream, name, place.http2).await {
             Ok(stream) => Ok((Stream::Tls(Box::new(stream)), opening())),
             Err(HandshakeError::Broken(source)) => Err(failed(source)),
             Err(HandshakeError::Refused(reason)) => {

@@ -9,9 +9,11 @@ use warmfront_core::api::Api;
 use warmfront_core::origin::{Scheme, Target};
 
 use super::attempts::{Http, Turns};
+use super::calls;
 use super::connect::Dialer;
 use super::outgoing::sooner;
 use super::pool::{Pool, PoolLimits};
+use super::shared::SharedConnections;
 use super::signer::OriginSigner;
 #[cfg(feature = "tls")]
 use super::tls::Trust;
@@ -77,7 +79,8 @@ impl Origins {
             trust: options.trust,
         };
         let pool = Pool::new(options.clock, options.limits);
-        let http = Http { dialer, pool, turns: Turns::default(), signer: options.signer };
+        let (turns, shared) = (Turns::default(), SharedConnections::default());
+        let http = Http { dialer, pool, shared, turns, signer: options.signer };
         Self { http, local_apis: options.local_apis }
     }
 
@@ -132,6 +135,9 @@ impl Connector for Origins {
         request: OriginRequest,
     ) -> BoxFuture<'a, Result<OriginResponse, OriginError>> {
         match &origin.target {
+            Target::Dns | Target::Nodes(_) if request.head.version == http::Version::HTTP_2 => {
+                Box::pin(calls::send(&self.http, origin, scheme, request))
+            }
             Target::Dns | Target::Nodes(_) => Box::pin(self.http.send(origin, scheme, request)),
             Target::Directory(root) => {
                 let now = self.http.dialer.clock.wall();

@@ -5,6 +5,7 @@
 //! what may be stored is decided elsewhere: this room only carries, within the origin's time limits.
 
 mod attempts;
+mod calls;
 mod connect;
 mod connector;
 mod content_type;
@@ -14,6 +15,7 @@ mod link;
 mod outgoing;
 mod pool;
 mod response;
+mod shared;
 mod signer;
 #[cfg(feature = "sigv4")]
 pub mod sigv4;
@@ -44,7 +46,8 @@ pub use tls::{RootsError, Trust};
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A request on its way to an origin: path and query in `head.uri` (`OriginPath` included), Host and
-/// everything else in the headers. Framing headers are never set: they follow from the body.
+/// everything else in the headers. Framing headers are never set: they follow from the body. The version
+/// is what the origin is spoken to in: HTTP/1.1, or HTTP/2 for a call that streams both ways.
 #[derive(Debug)]
 pub struct OriginRequest {
     /// Method, URI and headers.

@@ -25,7 +25,14 @@ pub struct Trust {
 #[derive(Debug, Default)]
 struct Shared {
     extra: Vec<CertificateDer<'static>>,
-    config: OnceCell<Arc<ClientConfig>>,
+    config: OnceCell<Configs>,
+}
+
+/// One for each protocol that may be agreed on.
+#[derive(Debug)]
+struct Configs {
+    http1: Arc<ClientConfig>,
+    http2: Arc<ClientConfig>,
 }
 
 /// A file of roots that cannot be used.
@@ -72,20 +79,28 @@ impl Trust {
         Ok(Self { shared: Arc::new(Shared { extra, config: OnceCell::new() }) })
     }
 
-    /// Makes `stream` a TLS session with a server whose certificate is valid for `name`.
+    /// Makes `stream` a TLS session with a server whose certificate is valid for `name`. With `http2`
+    /// the server must agree to speak HTTP/2.
     pub(super) async fn handshake(
         &self,
         stream: TcpStream,
         name: &str,
+        http2: bool,
     ) -> Result<TlsStream<TcpStream>, HandshakeError> {
-        let config = self.config().await.map_err(HandshakeError::Refused)?;
+        let configs = self.configs().await.map_err(HandshakeError::Refused)?;
+        let config = if http2 { configs.http2.clone() } else { configs.http1.clone() };
         let server_name = ServerName::try_from(name.to_owned()).map_err(|_| {
             HandshakeError::Refused("this is no name that a certificate could be for".to_owned())
         })?;
-        TlsConnector::from(config).connect(server_name, stream).await.map_err(explain)
+        let session =
+            TlsConnector::from(config).connect(server_name, stream).await.map_err(explain)?;
+        if http2 && session.get_ref().1.alpn_protocol() != Some(H2) {
+            return Err(HandshakeError::Refused(NO_HTTP2.to_owned()));
+        }
+        Ok(session)
     }
 
-    async fn config(&self) -> Result<Arc<ClientConfig>, String> {
+    async fn configs(&self) -> Result<&Configs, String> {
         let shared = &self.shared;
         shared
             .config
@@ -97,11 +112,13 @@ impl Trust {
                 }
             })
             .await
-            .cloned()
     }
 }
 
-fn load(extra: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, String> {
+const H2: &[u8] = b"h2";
+const NO_HTTP2: &str = "the origin does not offer HTTP/2 (ALPN h2), which gRPC needs";
+
+fn load(extra: &[CertificateDer<'static>]) -> Result<Configs, String> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
@@ -125,9 +142,11 @@ fn load(extra: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, String> 
         .map_err(|error| error.to_string())?
         .with_webpki_verifier(verifier)
         .with_no_client_auth();
-    // CloudFront guide: HTTP/1.1 is what origins are spoken to in.
+    // CloudFront guide: HTTP/1.1 is what origins are spoken to in, but for gRPC.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    let mut http2 = config.clone();
+    http2.alpn_protocols = vec![H2.to_vec()];
+    Ok(Configs { http1: Arc::new(config), http2: Arc::new(http2) })
 }
 
 fn explain(error: io::Error) -> HandshakeError {
@@ -138,6 +157,11 @@ fn explain(error: io::Error) -> HandshakeError {
     HandshakeError::Refused(match cause {
         Error::InvalidCertificate(problem) => certificate_problem(problem),
         Error::InvalidMessage(_) => "the origin does not speak TLS on this port".to_owned(),
+        Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol) => {
+            "the origin offers no protocol that it was asked for (ALPN): gRPC needs h2, everything \
+             else http/1.1"
+                .to_owned()
+        }
         Error::AlertReceived(alert) => format!(
             "the origin refused the handshake ({alert:?}); it must offer TLS 1.2 or 1.3 with an \
              ECDHE cipher, and must not ask for a client certificate"

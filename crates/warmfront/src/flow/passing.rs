@@ -1,0 +1,64 @@
+//! What only passes through, both ways at once: gRPC calls, and connections that leave HTTP.
+//!
+//! Neither is ever cached, shared, or sent to a second origin. When they begin is the flow's decision.
+
+use http::{StatusCode, Version};
+use warmfront_core::http::upgrade::{self, Protocol};
+use warmfront_core::origin::Target;
+
+use super::Route;
+use crate::body::Body;
+use crate::origination;
+use crate::request::IdleLimit;
+use crate::respond::{self, Answer};
+use crate::tunnel::{Handover, Tunnel};
+
+impl Route<'_> {
+    /// A gRPC call: over HTTP/2 to the origin, streaming both ways at once, as long as something moves
+    /// within the origin's read time-out. What the edge itself has to say it says as an HTTP status.
+    pub(super) async fn answer_call(&self, body: Body) -> Answer {
+        if let Some(limit) = self.head.extensions.get::<IdleLimit>() {
+            limit.lift();
+        }
+        let mut request = self.origin_request(body);
+        if let Ok(request) = &mut request {
+            request.head.version = Version::HTTP_2;
+        }
+        match origination::pass(&self.origination(self.exchange.asks().clone()), request).await {
+            Ok(response) => respond::relayed(self.behavior, response),
+            Err(error) => self.failed(error.status(), error.detailed_result()),
+        }
+    }
+
+    /// A request to leave HTTP: never cached, never shared. The origin decides; without its 101 the
+    /// answer is an ordinary one, and the connection goes on with HTTP.
+    pub(super) async fn answer_by_tunnel(&self, protocol: Protocol, viewer: Handover) -> Answer {
+        let origination = self.origination(self.exchange.asks().clone());
+        let mut request = self.origin_request(Body::empty());
+        if let Ok(request) = &mut request
+            && matches!(origination.origin.target, Target::Dns | Target::Nodes(_))
+        {
+            if let Some(why) = upgrade::missing(&request.head.headers, &self.head.headers) {
+                let message = format!("the viewer asked for a WebSocket, and {why}");
+                self.exchange.shared().observer.note(self.exchange.id().as_str(), &message);
+            }
+            upgrade::announce(&mut request.head.headers, protocol);
+        }
+        let mut response = match origination::pass(&origination, request).await {
+            Ok(response) => response,
+            Err(error) => return self.failed(error.status(), error.detailed_result()),
+        };
+        if response.head.status != StatusCode::SWITCHING_PROTOCOLS {
+            return respond::relayed(self.behavior, response);
+        }
+        match Handover::take_from(&mut response.head.extensions) {
+            Some(origin) => {
+                let origin_id = origination.origin.id.clone();
+                let tunnel = Tunnel { viewer, origin, origin_id };
+                respond::switched(self.behavior, response, protocol, tunnel)
+            }
+            // Only a connector of an application can do that.
+            None => self.failed(502, "OriginInvalidResponseError"),
+        }
+    }
+}
