@@ -12,7 +12,7 @@ use crate::edge::Shared;
 use crate::observe::{AccessRecord, Delivery, Detail, counted};
 use crate::request::{Reply, ViewerRequest};
 use crate::request_id::RequestId;
-use crate::respond::Answer;
+use crate::respond::{Answer, Carried};
 use crate::tunnel::{self, Tunnel};
 
 /// What every stage of a request may ask.
@@ -119,13 +119,6 @@ impl Exchange {
         }
     }
 
-    /// What the request is beside HTTP, in the words of CloudFront's logs.
-    pub(crate) fn carries(&mut self, protocol: &'static str) {
-        if let Some(detail) = &mut self.delivery.record.detail {
-            detail.tunnel = Some(protocol);
-        }
-    }
-
     /// Adds the headers that every reply carries, and reports the request once its body is delivered.
     pub(crate) fn finish(mut self, answer: Answer) -> Reply {
         let Answer { mut reply, result, detailed_result } = answer;
@@ -136,12 +129,15 @@ impl Exchange {
         }
         if let Some(detail) = &mut self.delivery.record.detail {
             detail.answered(&reply);
+            detail.tunnel = reply.extensions_mut().remove::<Carried>().map(|carried| carried.0);
         }
         self.delivery.answered(reply.status().as_u16(), result, detailed_result);
         if reply.status() == StatusCode::SWITCHING_PROTOCOLS
             && let Some(tunnel) = reply.extensions_mut().remove::<Tunnel>()
         {
-            self.carries(tunnel::log_name(self.delivery.record.scheme));
+            if let Some(detail) = &mut self.delivery.record.detail {
+                detail.tunnel = Some(tunnel::log_name(self.delivery.record.scheme));
+            }
             // Ends with its connections: at the latest when the listener drops the viewer's, or the
             // origin has been silent for too long.
             tokio::spawn(tunnel.run(self.delivery));

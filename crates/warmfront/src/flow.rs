@@ -120,9 +120,6 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest)
         _ => None,
     };
     let is_call = behavior.grpc && grpc::is_call(&view);
-    if is_call {
-        exchange.carries("grpcs");
-    }
     let route = Route { edge, exchange, distribution, behavior, viewer, head, view };
     let cacheable = is_cacheable_method(behavior, &head.method)
         && !behavior.cache_policy.ttl.disable_caching()

@@ -35,6 +35,7 @@ mod tests {
             path: "/",
             query: None,
             headers: &headers,
+            place: None,
         };
         assert_eq!(is_call(&request), expected, "{method} {version:?} {kind}");
     }

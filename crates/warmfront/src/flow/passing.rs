@@ -25,8 +25,8 @@ impl Route<'_> {
             request.head.version = Version::HTTP_2;
         }
         match origination::pass(&self.origination(self.exchange.asks().clone()), request).await {
-            Ok(response) => respond::relayed(self.behavior, response),
-            Err(error) => self.failed(error.status(), error.detailed_result()),
+            Ok(response) => respond::relayed(self.behavior, response).carrying("grpcs"),
+            Err(error) => self.failed(error.status(), error.detailed_result()).carrying("grpcs"),
         }
     }
 

@@ -31,6 +31,18 @@ pub(crate) struct Answer {
     pub(crate) detailed_result: &'static str,
 }
 
+/// In a reply's extensions: what it is beside HTTP, in the words of CloudFront's logs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Carried(pub(crate) &'static str);
+
+impl Answer {
+    /// Tells the log that this is more than HTTP.
+    pub(crate) fn carrying(mut self, protocol: &'static str) -> Self {
+        self.reply.extensions_mut().insert(Carried(protocol));
+        self
+    }
+}
+
 /// The values of `X-Cache` (CloudFront guide: `x-edge-result-type`).
 pub(crate) mod result {
     pub(crate) const HIT: &str = "Hit";
