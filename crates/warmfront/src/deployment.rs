@@ -27,6 +27,7 @@ pub(crate) fn deployed(
     let now = exchange.shared().clock.wall();
     let route = deployment.route(headers, now, fastrand::f64());
     exchange.set_cookie(route.set_cookie);
+    exchange.came_to(&primary);
     let headers = deployment.has_sessions().then(|| {
         let mut headers = Box::new(headers.clone());
         remove_session(&mut headers);

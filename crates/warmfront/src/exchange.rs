@@ -112,6 +112,13 @@ impl Exchange {
         self.delivery.record.distribution = Some(distribution.clone());
     }
 
+    /// The distribution that may have another one answer in its place, for the log.
+    pub(crate) fn came_to(&mut self, primary: &Arc<Distribution>) {
+        if let Some(detail) = &mut self.delivery.record.detail {
+            detail.primary = Some(primary.clone());
+        }
+    }
+
     /// The behavior that its path matched, for the log.
     pub(crate) fn matched(&mut self, behavior: &Arc<Behavior>) {
         if let Some(detail) = &mut self.delivery.record.detail {

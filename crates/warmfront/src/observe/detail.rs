@@ -15,7 +15,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use http_body::{Frame, SizeHint};
 use warmfront_core::access::geo::Country;
-use warmfront_core::{Behavior, Origin};
+use warmfront_core::{Behavior, Distribution, Origin};
 
 use super::AccessRecord;
 use crate::body::{Body, BodyError};
@@ -32,6 +32,9 @@ pub struct Detail {
     pub request_body_bytes: u64,
     /// The behavior that the path matched.
     pub behavior: Option<Arc<Behavior>>,
+    /// With continuous deployment, the distribution that the viewer came to; it or its staging
+    /// distribution answered.
+    pub primary: Option<Arc<Distribution>>,
     /// Bytes of the reply's status line and headers, written as HTTP/1.1 would; a connection may add
     /// `Connection` and `Transfer-Encoding`, and HTTP/2 needs fewer.
     pub reply_head_bytes: u64,

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use warmfront_core::Distribution;
-use warmfront_core::distribution::Logging;
+use warmfront_core::distribution::{Logging, Role};
 
 use super::super::date::Moment;
 
@@ -12,7 +12,7 @@ use super::super::date::Moment;
 pub(super) fn version_1(distribution: &Distribution, finished: SystemTime) -> Option<String> {
     let Logging { bucket, prefix, .. } = distribution.logging.as_ref()?;
     let bucket = bucket.split(".s3").next().filter(|name| !name.is_empty())?;
-    let name = file_name(&distribution.id, finished);
+    let name = file_name(id(distribution), finished);
     Some(below(&[bucket, prefix, &name]))
 }
 
@@ -26,14 +26,14 @@ pub(super) fn version_2(
 ) -> String {
     let Moment { year, month, day, hour, .. } = Moment::of(finished);
     let path = path
-        .replace("{DistributionId}", &distribution.id)
-        .replace("{distributionid}", &distribution.id)
+        .replace("{DistributionId}", id(distribution))
+        .replace("{distributionid}", id(distribution))
         .replace("{accountid}", account)
         .replace("{yyyy}", &format!("{year:04}"))
         .replace("{MM}", &format!("{month:02}"))
         .replace("{dd}", &format!("{day:02}"))
         .replace("{HH}", &format!("{hour:02}"));
-    let name = file_name(&distribution.id, finished);
+    let name = file_name(id(distribution), finished);
     below(&["AWSLogs", account, "CloudFront", &path, &name])
 }
 
@@ -41,6 +41,14 @@ pub(super) fn version_2(
 /// stream; the hour keeps files apart as for standard logs.
 pub(super) fn real_time(name: &str, finished: SystemTime) -> String {
     below(&[name, &file_name(name, finished)])
+}
+
+/// Tenants are logged with the distribution that they share; a field tells them apart.
+fn id(distribution: &Distribution) -> &str {
+    match &distribution.role {
+        Role::Tenant { template } => template,
+        Role::Standard | Role::Staging => &distribution.id,
+    }
 }
 
 fn file_name(id: &str, finished: SystemTime) -> String {

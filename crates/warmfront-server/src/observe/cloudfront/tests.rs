@@ -257,6 +257,29 @@ fn the_origin_that_was_asked_last_is_told_and_what_led_to_it() {
 }
 
 #[test]
+fn tenants_share_a_file_and_staging_names_its_primary() {
+    let mut record = record("/a", &[]);
+    let primary = record.distribution.clone().unwrap();
+    check(&record, &[("distribution-tenant-id", "-"), ("primary-distribution-id", "-")]);
+    record.detail.as_mut().unwrap().primary = Some(primary.clone());
+    check(
+        &record,
+        &[
+            ("primary-distribution-id", &primary.id),
+            ("primary-distribution-dns-name", &primary.domain_name),
+        ],
+    );
+    let mut tenant = (*primary).clone();
+    let template = std::mem::replace(&mut tenant.id, "dt_1".to_owned());
+    tenant.role = warmfront_core::distribution::Role::Tenant { template: template.clone() };
+    let time = SystemTime::UNIX_EPOCH + RECEIVED;
+    let name = layout::version_2(&tenant, "1", "{DistributionId}", time);
+    assert_eq!(name, format!("AWSLogs/1/CloudFront/{template}/{template}.2025-12-31-23"));
+    record.distribution = Some(Arc::new(tenant));
+    check(&record, &[("distribution-tenant-id", "dt_1")]);
+}
+
+#[test]
 fn cookies_are_logged_only_where_the_distribution_says_so() {
     let mut record = record("/a", &[("cookie", b"a=1")]);
     check(&record, &[("cs(Cookie)", "a=1")]);

@@ -9,6 +9,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, COOKIE, PROXY_AUTHORI
 use http::{HeaderMap, HeaderName, Version};
 use warmfront::AccessRecord;
 use warmfront::observe::Detail;
+use warmfront_core::distribution::Role;
 use warmfront_core::log_field::LogField;
 
 use super::super::date::Moment;
@@ -174,14 +175,22 @@ impl<'a> Entry<'a> {
                 let found = cmcd::value(&detail.headers, record.uri.query(), cmcd.key());
                 encode(out, found.unwrap_or_default().as_bytes());
             }
-            // There is no field-level encryption, no tenant, no media-quality score here.
-            F::FleStatus
-            | F::FleEncryptedFields
-            | F::DistributionTenantId
-            | F::ConnectionId
-            | F::PrimaryDistributionId
-            | F::PrimaryDistributionDnsName
-            | F::MqCs => none(out),
+            F::DistributionTenantId => {
+                let role = record.distribution.as_ref().map(|found| (&found.role, &found.id));
+                match role {
+                    Some((Role::Tenant { .. }, id)) => encode(out, id.as_bytes()),
+                    _ => none(out),
+                }
+            }
+            F::PrimaryDistributionId => {
+                encode(out, detail.primary.as_ref().map_or(b"", |found| found.id.as_bytes()));
+            }
+            F::PrimaryDistributionDnsName => {
+                let name = detail.primary.as_ref().map(|found| found.domain_name.as_str());
+                encode(out, name.unwrap_or_default().as_bytes());
+            }
+            // There is no field-level encryption, no media-quality score, no id of a connection here.
+            F::FleStatus | F::FleEncryptedFields | F::ConnectionId | F::MqCs => none(out),
         }
     }
 
