@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::header::{HOST, REFERER, SET_COOKIE, USER_AGENT};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use warmfront_core::access::place::Place;
 use warmfront_core::{Behavior, Distribution, Stack};
 
 use crate::asked::Asked;
 use crate::edge::Shared;
 use crate::observe::{AccessRecord, Delivery, Detail, counted};
-use crate::request::{Reply, ViewerRequest};
+use crate::request::{Reply, Viewer, ViewerRequest};
 use crate::request_id::RequestId;
 use crate::respond::{Answer, Carried};
 use crate::tunnel::{self, Tunnel};
@@ -117,6 +118,23 @@ impl Exchange {
         if let Some(detail) = &mut self.delivery.record.detail {
             detail.primary = Some(primary.clone());
         }
+    }
+
+    /// Where the viewer is, when the distribution, the behavior or the log asks.
+    pub(crate) fn place(
+        &mut self,
+        distribution: &Distribution,
+        behavior: &Behavior,
+        viewer: &Viewer,
+        headers: &HeaderMap,
+    ) -> Option<Arc<Place>> {
+        let shared = self.shared();
+        let is_told = shared.wants_detail;
+        let place = shared.access.place(distribution, behavior, viewer, headers, is_told)?;
+        if let Some(detail) = &mut self.delivery.record.detail {
+            (detail.country, detail.asn) = (place.country, place.asn);
+        }
+        Some(place)
     }
 
     /// The behavior that its path matched, for the log.

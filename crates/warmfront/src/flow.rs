@@ -77,9 +77,9 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest)
     let path = distribution.effective_path(target.path);
     let behavior = distribution.behavior_for(&path);
     exchange.matched(behavior);
+    let place = exchange.place(&distribution, behavior, viewer, &head.headers);
     let exchange = &*exchange;
     let access = &exchange.shared().access;
-    let place = access.place(&distribution, behavior, viewer, &head.headers);
     if !access.admits(&distribution, place.as_deref()) {
         return refuse(Refusal::CountryBlocked, exchange);
     }

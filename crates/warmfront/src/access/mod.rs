@@ -48,17 +48,18 @@ impl Access {
         self.geography.as_ref()?.place_of(viewer)
     }
 
-    /// Where the viewer is, when this distribution or behavior asks.
+    /// Where the viewer is, when this distribution or behavior asks, or the log does.
     pub(crate) fn place(
         &self,
         distribution: &Distribution,
         behavior: &Behavior,
         viewer: &Viewer,
         headers: &http::HeaderMap,
+        is_logged: bool,
     ) -> Option<Arc<Place>> {
         let somebody_knows = self.geography.is_some() || self.believes_country_header;
         let somebody_asks =
-            || distribution.geo_restriction.is_restricted() || needs_place(behavior);
+            || is_logged || distribution.geo_restriction.is_restricted() || needs_place(behavior);
         (somebody_knows && somebody_asks())
             .then(|| self.place_of(viewer.address.ip(), headers))
             .flatten()

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method};
+use warmfront::access::Fixed;
 use warmfront::edge::EdgeOptions;
 use warmfront::origin::{LastByte, Timing};
 use warmfront::{AccessRecord, Body, Edge, Observer};
+use warmfront_core::access::geo::Country;
 
 use crate::world::{Pieces, ScriptedOrigin, answer, read, request, stack};
 
@@ -55,6 +57,8 @@ fn world(wants_detail: bool) -> (Edge, Arc<Recorder>) {
     let recorder = Arc::new(Recorder { heard: Mutex::default(), wants_detail });
     let mut options = EdgeOptions::new(stack((0, 0, 3600)), Arc::new(origin));
     options.observer = recorder.clone();
+    options.access.geography =
+        Country::parse("DE").map(|country| Arc::new(Fixed::country(country)) as _);
     (Edge::new(options), recorder)
 }
 
@@ -93,6 +97,7 @@ async fn sizes_are_those_of_http_1() {
     assert_eq!(record.body_bytes, 10);
     assert_eq!(detail.content_type.as_ref().unwrap(), "text/plain");
     assert!(detail.behavior.is_some());
+    assert_eq!(detail.country, Country::parse("de"), "nothing but the log asked for it");
 }
 
 #[tokio::test]
