@@ -65,18 +65,31 @@ impl Time {
     }
 }
 
+/// What an engine is made of.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    /// What is served.
+    pub(crate) stack: Arc<Stack>,
+    /// Bytes of memory for stored responses.
+    pub(crate) memory: u64,
+    /// Where redirects to https lead.
+    pub(crate) https_port: u16,
+    /// Whether viewers may ask what was decided.
+    pub(crate) explain: bool,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) local_apis: Option<Arc<dyn LocalApis>>,
+    /// What requests to origins are signed with.
+    pub(crate) keys: Arc<dyn Keys>,
+    /// How signatures are checked and where viewers are.
+    pub(crate) access: Access,
+}
+
 impl Engine {
-    /// An engine with an empty cache of `memory` bytes.
-    pub(crate) fn new(
-        stack: Arc<Stack>,
-        memory: u64,
-        https_port: u16,
-        clock: Arc<dyn Clock>,
-        observer: Arc<dyn Observer>,
-        local_apis: Option<Arc<dyn LocalApis>>,
-        keys: Arc<dyn Keys>,
-        access: Access,
-    ) -> Self {
+    /// An engine with an empty cache.
+    pub(crate) fn new(setup: Setup) -> Self {
+        let Setup { stack, memory, https_port, explain, clock, observer, local_apis, keys, access } =
+            setup;
         let trust = Trust::system();
         let signer: Arc<dyn OriginSigner> = Arc::new(SigV4::new(keys));
         let origins = origins(&clock, &local_apis, &signer, &trust);
@@ -86,6 +99,7 @@ impl Engine {
         options.observer = observer;
         options.https_port = https_port;
         options.access = access;
+        options.explain = explain;
         let serving = Arc::new(ArcSwap::new(stack));
         Self { edge: Edge::new(options), clock, local_apis, signer, trust, serving }
     }

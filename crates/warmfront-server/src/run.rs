@@ -20,7 +20,7 @@ use crate::admin::Admin;
 use crate::banner::{Addresses, Facts, banner};
 use crate::cli::RunArgs;
 use crate::credentials::Credentials;
-use crate::engine::{Engine, Time};
+use crate::engine::{Engine, Setup, Time};
 use crate::functions::LocalFunctions;
 use crate::honesty::{Kind, honest, properties};
 use crate::listener::dev_ca::DevCa;
@@ -124,16 +124,17 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
     let directory = state.directory().join("functions");
     let functions =
         LocalFunctions::start(stack.clone(), directory, clock.clone(), function_logs(notes));
-    let engine = Engine::new(
-        stack.clone(),
-        args.cache_memory.0,
-        ports.https.as_ref().map_or(443, |port| port.address.port()),
+    let engine = Engine::new(Setup {
+        stack: stack.clone(),
+        memory: args.cache_memory.0,
+        https_port: ports.https.as_ref().map_or(443, |port| port.address.port()),
+        explain: args.explain,
         clock,
-        Arc::new(observer),
-        Some(functions.apis()),
-        Arc::new(Credentials::of(&source::environment())),
-        who_may,
-    );
+        observer: Arc::new(observer),
+        local_apis: Some(functions.apis()),
+        keys: Arc::new(Credentials::of(&source::environment())),
+        access: who_may,
+    });
     let addresses = ports.addresses();
     let certificates = match addresses.https {
         Some(_) => Some(Arc::new(certificates(&state, &stack, addresses)?)),

@@ -32,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) identity: Identity,
     pub(crate) https_port: u16,
     pub(crate) access: Access,
+    pub(crate) explain: bool,
     /// What the observer said when it was asked.
     pub(crate) wants_detail: bool,
 }
@@ -53,6 +54,8 @@ pub struct EdgeOptions {
     pub https_port: u16,
     /// How signatures are checked and where viewers are.
     pub access: Access,
+    /// Whether `X-Warmfront-Explain: 1` on a request is answered with what was decided about it.
+    pub explain: bool,
 }
 
 impl EdgeOptions {
@@ -66,6 +69,7 @@ impl EdgeOptions {
             observer: Arc::new(Silent),
             https_port: 443,
             access: Access::default(),
+            explain: false,
         }
     }
 }
@@ -73,7 +77,8 @@ impl EdgeOptions {
 impl Edge {
     /// An edge with an empty cache.
     pub fn new(options: EdgeOptions) -> Self {
-        let EdgeOptions { stack, connector, cache, clock, observer, https_port, access } = options;
+        let EdgeOptions { stack, connector, cache, clock, observer, https_port, access, explain } =
+            options;
         let shared = Shared {
             stack: ArcSwap::new(stack),
             clock,
@@ -83,6 +88,7 @@ impl Edge {
             identity: Identity::random(),
             https_port,
             access,
+            explain,
         };
         Self { shared: Arc::new(shared), connector }
     }

@@ -5,11 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use http::header::{HOST, REFERER, SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use http_body::Body as _;
 use warmfront_core::access::place::Place;
 use warmfront_core::{Behavior, Distribution, Stack};
 
 use crate::asked::Asked;
 use crate::edge::Shared;
+use crate::explaining::{Explaining, Kept};
 use crate::observe::{AccessRecord, Delivery, Detail, counted};
 use crate::request::{Reply, Viewer, ViewerRequest};
 use crate::request_id::RequestId;
@@ -22,6 +24,8 @@ pub(crate) struct Exchange {
     pub(crate) stack: Arc<Stack>,
     /// Keeps the viewer's session; boxed, since next to no request has one.
     set_cookie: Option<Box<HeaderValue>>,
+    /// The viewer wants to know what was decided.
+    explaining: Option<Box<Explaining>>,
     /// Reports the request when it is dropped, so also one whose viewer left before the reply.
     delivery: Box<Delivery>,
 }
@@ -34,6 +38,12 @@ impl Exchange {
             (request.body, request_bytes) = counted(std::mem::take(&mut request.body));
             Detail::of(request)
         });
+        let explaining = if shared.explain {
+            let has_body = !request.body.is_end_stream();
+            Explaining::asked(&mut request.head, &request.viewer, has_body)
+        } else {
+            None
+        };
         let head = &request.head;
         // One pass, the first line of each counts: cheaper than three look-ups.
         let (mut host, mut referer, mut user_agent) = (None, None, None);
@@ -72,7 +82,7 @@ impl Exchange {
         let started = shared.clock.monotonic();
         let mut delivery = Box::new(Delivery::new(record, shared.clone(), started));
         delivery.request_bytes = request_bytes;
-        Self { stack: shared.stack.load_full(), set_cookie: None, delivery }
+        Self { stack: shared.stack.load_full(), set_cookie: None, explaining, delivery }
     }
 
     pub(crate) fn id(&self) -> &RequestId {
@@ -106,6 +116,13 @@ impl Exchange {
     /// A cookie that the reply sets, whatever it turns out to be.
     pub(crate) fn set_cookie(&mut self, cookie: Option<HeaderValue>) {
         self.set_cookie = cookie.map(Box::new);
+    }
+
+    /// What became of the response in the cache.
+    pub(crate) fn kept(&self, kept: impl FnOnce() -> Kept) {
+        if let Some(explaining) = &self.explaining {
+            explaining.kept(kept());
+        }
     }
 
     /// The distribution that answers, for the log.
@@ -149,6 +166,11 @@ impl Exchange {
         let Answer { mut reply, result, detailed_result } = answer;
         let now = self.received();
         crate::respond::sign(reply.headers_mut(), self.shared(), self.id(), result, now);
+        if let (Some(explaining), Some(distribution)) =
+            (self.explaining.take(), &self.delivery.record.distribution)
+        {
+            explaining.tell(distribution, now, reply.headers_mut());
+        }
         if let Some(cookie) = self.set_cookie.take() {
             reply.headers_mut().append(SET_COOKIE, *cookie);
         }

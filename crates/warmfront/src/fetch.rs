@@ -210,7 +210,10 @@ impl Fetch {
         }
         let lifetime = match self.origination.storable(request, head.status, &head.headers) {
             Storable::For(lifetime) => lifetime,
-            Storable::No(_) => return self.hand_to_leader(response),
+            Storable::No(reason) => {
+                response.head.extensions.insert(reason);
+                return self.hand_to_leader(response);
+            }
         };
         let length = response.body.size_hint().exact();
         let storage = &self.origination.shared.cache.storage;

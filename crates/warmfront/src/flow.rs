@@ -16,6 +16,7 @@ use http::{HeaderValue, Method, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use warmfront_core::admission::{Admission, Refusal, admit};
+use warmfront_core::caching::NotStored;
 use warmfront_core::caching::freshness::{Freshness, freshness};
 use warmfront_core::http::framing::check_request;
 use warmfront_core::http::grpc;
@@ -31,6 +32,7 @@ use crate::cache::{Fills, Join, Outcome, StoredResponse};
 use crate::deployment::{Deployed, deployed};
 use crate::edge::Edge;
 use crate::exchange::Exchange;
+use crate::explaining::Kept;
 use crate::fetch::{Fetch, nothing_stored};
 use crate::origination::{self, Origination, Prepared};
 use crate::request::{Reply, Viewer, ViewerRequest};
@@ -231,7 +233,12 @@ impl Route<'_> {
                 // The fetch ended without an answer, which only a defect in it can cause.
                 Outcome::Abandoned => self.failed(500, "Error"),
                 Outcome::NotShared => match private.await {
-                    Ok(response) => respond::relayed(self.behavior, response),
+                    Ok(response) => {
+                        if let Some(reason) = response.head.extensions.get::<NotStored>() {
+                            self.exchange.kept(|| Kept::No(*reason));
+                        }
+                        respond::relayed(self.behavior, response)
+                    }
                     Err(_) => self.failed(500, "Error"),
                 },
                 outcome => self.answer_outcome(outcome, ticket, true),
@@ -243,6 +250,7 @@ impl Route<'_> {
         let shared = &self.exchange.shared();
         let Some(stored) = shared.cache.storage.lookup(key) else { return Lookup::Origin(None) };
         let hit = |result| {
+            self.exchange.kept(|| Kept::For(stored.meta.lifetime));
             Lookup::Answer(respond::from_stored(self.exchange, self.head, &stored, result, now))
         };
         match freshness(&stored.meta.lifetime, stored.resident(now)) {
@@ -259,8 +267,12 @@ impl Route<'_> {
     fn answer_outcome(&self, outcome: Outcome, ticket: crate::cache::Ticket, led: bool) -> Answer {
         let now = self.exchange.shared().clock.monotonic();
         match outcome {
-            Outcome::Streaming(head) => respond::from_fill(self.head, &head, ticket, led, now),
+            Outcome::Streaming(head) => {
+                self.exchange.kept(|| Kept::For(head.meta.lifetime));
+                respond::from_fill(self.head, &head, ticket, led, now)
+            }
             Outcome::Stored(stored) => {
+                self.exchange.kept(|| Kept::For(stored.meta.lifetime));
                 let result = if led { result::REFRESH_HIT } else { result::HIT };
                 respond::from_stored(self.exchange, self.head, &stored, result, now)
             }

@@ -12,6 +12,7 @@ pub mod clock;
 mod deployment;
 pub mod edge;
 mod exchange;
+mod explaining;
 mod fetch;
 mod flow;
 #[cfg(feature = "lambda")]

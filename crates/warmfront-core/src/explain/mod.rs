@@ -167,14 +167,28 @@ pub fn explain(stack: &Stack, asked: &Asked, now: SystemTime) -> Explanation {
         told.say(Topic::Distribution, text);
         return told;
     };
-    told.distribution.clone_from(&distribution.id);
     say_distribution(&mut told, stack, distribution, &asked.host);
+    follow(&mut told, distribution, asked, now);
+    told
+}
+
+/// The same where it is known which distribution answers.
+pub fn explain_in(distribution: &Distribution, asked: &Asked, now: SystemTime) -> Explanation {
+    let mut told = Explanation { distribution: String::new(), behavior: None, steps: Vec::new() };
+    let text = format!("{} ({})", distribution.logical_id, distribution.id);
+    told.say_at(Topic::Distribution, text, Pointer::Distribution(""));
+    follow(&mut told, distribution, asked, now);
+    told
+}
+
+fn follow(told: &mut Explanation, distribution: &Distribution, asked: &Asked, now: SystemTime) {
+    told.distribution.clone_from(&distribution.id);
     let path = distribution.effective_path(&asked.path);
     if path != asked.path {
         let text = format!("{} becomes {path}", asked.path);
         told.say_at(Topic::Path, text, Pointer::Distribution("DefaultRootObject"));
     }
-    let index = say_behavior(&mut told, distribution, &path);
+    let index = say_behavior(told, distribution, &path);
     let behavior = &*distribution.behaviors[index];
     let view = RequestView {
         method: &asked.method,
@@ -186,19 +200,18 @@ pub fn explain(stack: &Stack, asked: &Asked, now: SystemTime) -> Explanation {
         headers: &asked.headers,
         place: None,
     };
-    if !say_admission(&mut told, distribution, index, &view, asked.has_body) {
-        return told;
+    if !say_admission(told, distribution, index, &view, asked.has_body) {
+        return;
     }
-    say_policies(&mut told, index, behavior);
+    say_policies(told, index, behavior);
     if is_cacheable_method(behavior, view.method) {
-        key::say(&mut told, distribution, index, &view);
+        key::say(told, distribution, index, &view);
     }
-    let may_store = say_cache(&mut told, index, behavior, &view);
-    let sent = origin::say(&mut told, distribution, index, &view, asked.viewer);
+    let may_store = say_cache(told, index, behavior, &view);
+    let sent = origin::say(told, distribution, index, &view, asked.viewer);
     if may_store {
-        lifetime::say(&mut told, distribution, index, &sent, asked.answer.as_ref(), now);
+        lifetime::say(told, distribution, index, &sent, asked.answer.as_ref(), now);
     }
-    told
 }
 
 fn say_distribution(told: &mut Explanation, stack: &Stack, found: &Distribution, host: &str) {

@@ -24,7 +24,7 @@ use warmfront_core::origin;
 
 use crate::cli::SourceArgs;
 use crate::credentials::Credentials;
-use crate::engine::{Engine, beginning};
+use crate::engine::{Engine, Setup, beginning};
 use crate::functions::LocalFunctions;
 use crate::geography;
 use crate::source::options;
@@ -124,16 +124,17 @@ impl Opener for InProcess<'_> {
             );
             let silent = Arc::new(warmfront::observe::Silent);
             let apis = Some(functions.apis());
-            let engine = Engine::new(
+            let engine = Engine::new(Setup {
                 stack,
-                CACHE,
-                443,
-                shared,
-                silent,
-                apis,
-                Arc::new(Credentials::example()),
+                memory: CACHE,
+                https_port: 443,
+                explain: false,
+                clock: shared,
+                observer: silent,
+                local_apis: apis,
+                keys: Arc::new(Credentials::example()),
                 access,
-            );
+            });
             let target =
                 EdgeTarget { edge: engine.for_worker(), clock, functions, _scratch: scratch };
             Ok(Arc::new(target) as Arc<dyn Target>)

@@ -144,6 +144,9 @@ pub(crate) struct RunArgs {
     pub(crate) logs: LogTargets,
     #[command(flatten)]
     pub(crate) log_style: LogStyle,
+    /// Answer X-Warmfront-Explain: 1 on a request with what was decided about it
+    #[arg(long, env = "WARMFRONT_EXPLAIN", value_parser = FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub(crate) explain: bool,
     /// For tests only: the engine's clock stands still until POST /clock/advance?ms=N on the admin port
     #[arg(long, hide = true, env = "WARMFRONT_VIRTUAL_CLOCK", value_parser = FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub(crate) virtual_clock: bool,
@@ -415,7 +418,6 @@ mod tests {
             ("run --kvs store=file.json", "--kvs"),
             ("run --cache-dir x", "--cache-dir"),
             ("run --cache-disk 1GiB", "--cache-disk"),
-            ("run --explain", "--explain"),
             ("run --profile rfc9111", "--profile rfc9111"),
             ("check x.yml --kvs store=file.json", "--kvs"),
         ];

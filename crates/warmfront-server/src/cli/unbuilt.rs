@@ -35,8 +35,6 @@ pub(crate) struct UnbuiltRunFlags {
     cache_dir: Option<OsString>,
     #[arg(long, hide = true, env = "WARMFRONT_CACHE_DISK")]
     cache_disk: Option<String>,
-    #[arg(long, hide = true)]
-    explain: bool,
 }
 
 /// Flags that every command with a source will take.
@@ -63,12 +61,9 @@ impl UnbuiltCommand {
 
 impl UnbuiltRunFlags {
     pub(super) fn refuse(&self) -> Result<(), String> {
-        // clap reads only `true` and `false` for this one from a variable; any value asks for it.
-        let asked = |given: bool, variable: &str| given || std::env::var_os(variable).is_some();
         let given = [
             ("--cache-dir", self.cache_dir.is_some()),
             ("--cache-disk", self.cache_disk.is_some()),
-            ("--explain", asked(self.explain, "WARMFRONT_EXPLAIN")),
         ];
         match given.iter().find(|(_, given)| *given) {
             None => Ok(()),

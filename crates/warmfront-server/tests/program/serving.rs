@@ -345,3 +345,37 @@ fn the_banner_says_what_is_served_and_what_has_no_effect() {
         assert!(said.contains(&part), "{part} in {said}");
     }
 }
+
+#[test]
+fn a_viewer_is_told_what_was_decided_only_where_that_was_allowed() {
+    let cached = PASS_THROUGH
+        .replace("4135ea2d-6df8-44a3-9df3-4b5a84be39ad", "658327ea-f89d-4fab-a63d-7e88639e58f6");
+    let origin = Origin::start();
+    let (_directory, template) = source(&cached);
+    let flag = origin.flag();
+    let ask = "GET /a?b=1 HTTP/1.1\r\nHost: localhost\r\nX-Warmfront-Explain: 1\r\nConnection: close\r\n\r\n";
+    let told = |program: &Program| {
+        let reply = program.talk(ask);
+        assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
+        let lines = reply.lines().filter_map(|line| line.strip_prefix("X-Warmfront-Explain: "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let program = Program::start(&template, &["--explain", "--origin", &flag]).unwrap();
+    for _ in ["miss", "hit"] {
+        let lines = told(&program);
+        for expected in [
+            "ttl: DefaultTTL=86400: fresh for 86400 s",
+            "behavior: the default behavior, which takes what no pattern does",
+            "key: path /a",
+            "key: not in it: the query parameters b",
+            "origin-request: GET /a?b=1",
+        ] {
+            assert!(lines.iter().any(|line| line == expected), "{expected} in {lines:#?}");
+        }
+    }
+    let seen = origin.seen("/a");
+    assert!(seen.len() == 1 && !seen[0].head.contains("x-warmfront-explain"), "{seen:?}");
+    drop(program);
+    let program = Program::start(&template, &["--origin", &flag]).unwrap();
+    assert_eq!(told(&program), Vec::<String>::new());
+}
