@@ -34,8 +34,8 @@ def free_port():
 class Program:
     """One `warmfront run`, on ports the kernel chose, with its own state directory."""
 
-    def __init__(self, binary, source, state, options=(), ready_within=20.0, environment=None):
-        self.http_port, self.https_port, self.admin_port = free_port(), free_port(), free_port()
+    def __init__(self, binary, source, state, options=(), ready_within=20.0, environment=None, https=None):
+        self.http_port, self.https_port, self.admin_port = free_port(), https or free_port(), free_port()
         self.http = f"http://localhost:{self.http_port}"
         self.https = f"https://localhost:{self.https_port}"
         self.admin = f"http://127.0.0.1:{self.admin_port}"

@@ -45,6 +45,8 @@ write("city.mmdb", "Test-City", [
     (["203.0.113.0/24", "127.0.0.0/24"], MUNICH),
     (["198.51.100.0/24", "127.0.1.0/24"], SEATTLE),
     (["2001:db8::/32"], TOKYO),
+    # In a shape of its own, as other makers' databases have.
+    (["127.0.3.0/24"], {"country": {"iso_code": "FR"}, "city": "Paris"}),
 ])
 write("asn.mmdb", "Test-ASN", [
     (["203.0.113.0/24", "127.0.0.0/24"], {"autonomous_system_number": 64496}),

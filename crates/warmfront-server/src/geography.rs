@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use maxminddb::{MaxMindDbError, Reader};
 use serde::Deserialize;
+use serde::de::{Deserializer, Visitor};
 use warmfront::Geography;
 use warmfront::access::{Access, Signatures};
 use warmfront_core::access::geo::Country;
@@ -95,10 +96,18 @@ impl Database {
         Ok(Self { path: path.to_owned(), reader })
     }
 
-    /// A damaged record is none.
+    /// Of a record that has another shape the country may still be told: a restriction must not open because
+    /// a postal code is no text.
     fn place_of(&self, address: IpAddr) -> Option<Place> {
-        let record: Record<'_> = self.reader.lookup(address).ok()?.decode().ok()??;
-        Some(record.place())
+        let found = self.reader.lookup(address).ok()?;
+        match found.decode::<Record<'_>>() {
+            Ok(record) => Some(record?.place()),
+            Err(_) => {
+                let country: Option<&str> =
+                    found.decode_path(&maxminddb::path!["country", "iso_code"]).ok()?;
+                Some(Place::in_country(Country::parse(country?)?))
+            }
+        }
     }
 }
 
@@ -143,7 +152,7 @@ struct Record<'a> {
     postal: Postal<'a>,
     #[serde(borrow)]
     location: Location<'a>,
-    autonomous_system_number: Option<u32>,
+    autonomous_system_number: Option<Number>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -169,10 +178,47 @@ struct Postal<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Location<'a> {
-    latitude: Option<f64>,
-    longitude: Option<f64>,
-    metro_code: Option<u32>,
+    latitude: Option<Number>,
+    longitude: Option<Number>,
+    metro_code: Option<Number>,
     time_zone: Option<&'a str>,
+}
+
+/// A number of any of the format's types: makers of databases choose differently.
+#[derive(Debug, Clone, Copy)]
+struct Number(f64);
+
+impl Number {
+    fn whole(self) -> Option<u32> {
+        let whole = self.0 as u32;
+        (f64::from(whole) == self.0).then_some(whole)
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyNumber;
+        impl Visitor<'_> for AnyNumber {
+            type Value = Number;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("a number")
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Number, E> {
+                Ok(Number(number))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Number, E> {
+                Ok(Number(number as f64))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Number, E> {
+                Ok(Number(number as f64))
+            }
+        }
+        deserializer.deserialize_any(AnyNumber)
+    }
 }
 
 impl Default for Record<'_> {
@@ -199,12 +245,12 @@ impl Record<'_> {
             region: text(region.iso_code),
             region_name: text(region.names.en),
             city: text(self.city.names.en),
-            latitude: self.location.latitude,
-            longitude: self.location.longitude,
-            metro_code: self.location.metro_code,
+            latitude: self.location.latitude.map(|number| number.0),
+            longitude: self.location.longitude.map(|number| number.0),
+            metro_code: self.location.metro_code.and_then(Number::whole),
             postal_code: text(self.postal.code),
             time_zone: text(self.location.time_zone),
-            asn: self.autonomous_system_number,
+            asn: self.autonomous_system_number.and_then(Number::whole),
         }
     }
 }
@@ -243,6 +289,8 @@ mod tests {
             asn: None,
         };
         assert_eq!(*place, expected);
+        let seattle = known.place_of("198.51.100.7".parse().unwrap()).unwrap();
+        assert_eq!((seattle.metro_code, seattle.longitude), (Some(819), Some(-122.3305)));
         assert_eq!(known.place_of("8.8.8.8".parse().unwrap()), None);
         assert_eq!(country(&known, "2001:db8::1").as_deref(), Some("JP"));
     }
@@ -257,6 +305,16 @@ mod tests {
         assert_eq!((place.country, place.asn), (Country::parse("US"), Some(64497)));
         assert_eq!(country(&known, "8.8.8.8").as_deref(), Some("US"));
         assert_eq!(country(&known, "203.0.113.7").as_deref(), Some("DE"));
+    }
+
+    #[test]
+    fn of_a_record_in_another_shape_the_country_is_told() {
+        let known = known(&["city.mmdb"], None);
+        // Its city is text where others have names.
+        assert_eq!(
+            *known.place_of("127.0.3.1".parse().unwrap()).unwrap(),
+            Place::in_country(Country::parse("FR").unwrap())
+        );
     }
 
     #[test]
