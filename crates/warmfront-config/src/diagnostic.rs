@@ -4,7 +4,7 @@
 //! problems at once. How they look on a terminal or in a tool is `render`'s work.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::place::Place;
@@ -122,6 +122,36 @@ impl Problems {
         for found in self.found.borrow_mut().iter_mut().skip(count) {
             found.severity = Severity::Error;
         }
+    }
+
+    /// The problems of several stacks that were read with the same options. An option that one of
+    /// them knows is no mistake, so what is said of it counts only when all say something.
+    ///
+    /// `refused` is what is wrong with files that could not be read on; they might have known it.
+    pub(crate) fn merged(all: Vec<Problems>, refused: Problems) -> Problems {
+        let count = all.len() + usize::from(refused.has_errors());
+        let (options, mut found): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .flat_map(|problems| problems.found.into_inner())
+            .partition(|it| it.line == 0 && it.path.starts_with("--"));
+        let mut by_option: BTreeMap<String, Vec<Diagnostic>> = BTreeMap::new();
+        for option in options {
+            by_option.entry(option.path.clone()).or_default().push(option);
+        }
+        for (_, said) in by_option {
+            // Whoever knows something near says more than who knows nothing.
+            let best = |it: &Diagnostic| (it.message.contains("Did you mean"), it.message.len());
+            if said.len() >= count {
+                found.extend(said.into_iter().max_by_key(best));
+            }
+        }
+        found.extend(refused.found.into_inner());
+        Problems { found: RefCell::new(found) }
+    }
+
+    /// Adds all that somebody else found.
+    pub(crate) fn absorb(&self, other: Problems) {
+        self.found.borrow_mut().extend(other.found.into_inner());
     }
 
     /// How many there are.

@@ -20,6 +20,7 @@ mod compile;
 pub mod diagnostic;
 pub mod document;
 pub mod format;
+mod gather;
 mod intrinsics;
 mod names;
 pub mod place;
@@ -28,11 +29,11 @@ pub mod report;
 pub mod source;
 mod suggest;
 mod template;
+mod unit;
 pub mod written;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use warmfront_core::Stack;
 
@@ -44,13 +45,9 @@ pub use suggest::nearest as nearest_name;
 pub use written::Written;
 
 use diagnostic::Problems;
-use format::Format;
-use intrinsics::{Evaluator, report_cycles, report_dangling_names};
-use names::{DEFAULT_ACCOUNT, DEFAULT_REGION, Names};
-use place::Place;
+use gather::Gatherer;
 use report::Ledger;
 use source::Sources;
-use template::Template;
 
 /// What the command line adds to a source.
 #[derive(Debug, Clone, Default)]
@@ -75,6 +72,10 @@ pub struct Options {
     pub allow_unprotected: Vec<String>,
     /// Whether `--geo` or `--geo-database` tells where viewers are.
     pub knows_countries: bool,
+    /// More sources, served beside the first (`warmfront run a.json b.json`).
+    pub also: Vec<PathBuf>,
+    /// `--with FILE`: what the sources refer to. Distributions of templates among them are not served.
+    pub with: Vec<PathBuf>,
     /// `--strict`: inert properties and warnings are errors.
     pub strict: bool,
     /// Whether there is an access key to sign requests to origins with. Without one, an access control is
@@ -143,34 +144,23 @@ pub fn find_source(dir: &Path) -> Option<PathBuf> {
 
 /// Reads and compiles a source: a file, or a directory with one of the names of [`find_source`].
 ///
-/// An error means that the file cannot be read; what is wrong *in* it is in [`Loaded::diagnostics`].
+/// An error means that a file cannot be read; what is wrong *in* one is in [`Loaded::diagnostics`].
 pub fn load(source: &Path, options: &Options) -> Result<Loaded, LoadError> {
-    let path = match source.is_dir() && !format::is_cdk_assembly(source) {
-        true => find_source(source)
-            .ok_or_else(|| LoadError::NothingThere { path: source.to_owned() })?,
-        false => source.to_owned(),
-    };
     let sources = Sources::default();
-    let problems = Problems::default();
     let ledger = Ledger::default();
-    let shown: Arc<str> = path.display().to_string().into();
-    let start = Place::start_of(&shown);
+    let mut gatherer = Gatherer::new(options, &sources, &ledger);
+    gatherer.read(source, true)?;
+    for path in &options.also {
+        gatherer.read(path, true)?;
+    }
+    for path in &options.with {
+        gatherer.read(path, false)?;
+    }
+    let (units, refused) = gatherer.into_units();
+    let stack = (!units.is_empty()).then(|| compile::compile(&units, options, &ledger));
 
-    let stack = if format::is_cdk_assembly(&path) {
-        problems.add(format::not_read_yet(start, "a CDK assembly", Some(CDK_HELP)));
-        None
-    } else {
-        let text = sources.read(&path)?;
-        let context = Context {
-            path: &path,
-            shown,
-            options,
-            sources: &sources,
-            problems: &problems,
-            ledger: &ledger,
-        };
-        context.read(&text, start)
-    };
+    let problems = units.into_iter().map(|unit| unit.problems);
+    let problems = Problems::merged(problems.collect(), refused);
     if options.strict {
         problems.make_strict();
     }
@@ -187,83 +177,4 @@ pub fn load(source: &Path, options: &Options) -> Result<Loaded, LoadError> {
     let stack = stack.filter(|_| !problems.has_errors());
     let (diagnostics, files) = (problems.into_sorted(), sources.into_files());
     Ok(Loaded { stack, diagnostics, report, written, files })
-}
-
-const CDK_HELP: &str =
-    "give one of its templates: cdk.out/STACK.template.json (or the output of \"cdk synth\")";
-
-struct Context<'a> {
-    path: &'a Path,
-    shown: Arc<str>,
-    options: &'a Options,
-    sources: &'a Sources,
-    problems: &'a Problems,
-    ledger: &'a Ledger,
-}
-
-impl Context<'_> {
-    fn read(&self, text: &str, start: Place) -> Option<Stack> {
-        if let Some(refused) = format::recognize_text(text, &start) {
-            self.problems.add(refused);
-            return None;
-        }
-        let mut root = document::parse(text, &self.shown, self.problems)?;
-        match format::recognize(&root, &self.shown) {
-            Format::Refused(refused) => {
-                self.problems.add(refused);
-                None
-            }
-            Format::CloudFormation => {
-                template::long_forms(&mut root, "", self.problems);
-                let template = Template::read(&root, self.problems);
-                let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
-                let stem = stem.strip_suffix(".template").unwrap_or(&stem).to_owned();
-                self.compile(&template, stem, None, &start)
-            }
-            Format::Serverless => {
-                // All that a document has warnings for are doubled keys, and the framework takes none.
-                self.problems.make_strict();
-                let service = format::serverless::read(
-                    &root,
-                    &self.directory(),
-                    self.options,
-                    self.sources,
-                    self.problems,
-                    self.ledger,
-                )?;
-                self.compile(&service.template, service.name, service.region, &start)
-            }
-        }
-    }
-
-    fn compile(
-        &self,
-        template: &Template,
-        stack_name: String,
-        region: Option<String>,
-        start: &Place,
-    ) -> Option<Stack> {
-        let given = |name: &str| {
-            let parameters = self.options.parameters.iter().rev();
-            parameters.filter(|(given, _)| given == name).map(|(_, value)| value.clone()).next()
-        };
-        let names = Names::new(
-            given("AWS::StackName").unwrap_or(stack_name),
-            given("AWS::Region").or(region).unwrap_or_else(|| DEFAULT_REGION.to_owned()),
-            given("AWS::AccountId").unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned()),
-        );
-        let evaluator = Evaluator::new(template, self.options, &names, self.problems);
-        report_cycles(&evaluator);
-        let stack = compile::compile(&evaluator, self.ledger, start, &self.directory());
-        report_dangling_names(&evaluator);
-        Some(stack)
-    }
-
-    /// Where relative paths of the source begin.
-    fn directory(&self) -> PathBuf {
-        match self.path.parent() {
-            Some(parent) if parent != Path::new("") => parent.to_owned(),
-            _ => PathBuf::from("."),
-        }
-    }
 }

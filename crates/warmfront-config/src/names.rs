@@ -5,7 +5,7 @@
 //! local API or the bucket behind it.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest as _, Sha256};
 
@@ -21,11 +21,31 @@ pub(crate) struct Names {
     pub(crate) region: String,
     pub(crate) account: String,
     owners: RefCell<HashMap<String, String>>,
+    /// Logical ids that another stack of the source has, too.
+    repeated: HashSet<String>,
 }
 
 impl Names {
     pub(crate) fn new(stack: String, region: String, account: String) -> Self {
-        Self { stack, region, account, owners: RefCell::default() }
+        Self { stack, region, account, owners: RefCell::default(), repeated: HashSet::new() }
+    }
+
+    /// Says which logical ids another stack of the source has, too. Before any name is made.
+    pub(crate) fn set_repeated(&mut self, logical_ids: HashSet<String>) {
+        self.repeated = logical_ids;
+    }
+
+    /// The logical id, with the stack before it where another stack has the same.
+    pub(crate) fn unique(&self, logical_id: &str) -> String {
+        match self.repeated.contains(logical_id) {
+            true => format!("{}-{logical_id}", self.stack),
+            false => logical_id.to_owned(),
+        }
+    }
+
+    /// The id of an API: the first label of its host name.
+    pub(crate) fn api_id(&self, logical_id: &str) -> String {
+        self.unique(logical_id).to_ascii_lowercase()
     }
 
     /// Remembers that `name` is a name of the resource `logical_id`.
@@ -51,12 +71,12 @@ impl Names {
 
     /// The host name of an API.
     pub(crate) fn api_domain(&self, logical_id: &str) -> String {
-        format!("{}.execute-api.{}.amazonaws.com", logical_id.to_ascii_lowercase(), self.region)
+        format!("{}.execute-api.{}.amazonaws.com", self.api_id(logical_id), self.region)
     }
 
     /// The host name of a function URL.
     pub(crate) fn function_url_domain(&self, logical_id: &str) -> String {
-        format!("{}.lambda-url.{}.on.aws", logical_id.to_ascii_lowercase(), self.region)
+        format!("{}.lambda-url.{}.on.aws", self.api_id(logical_id), self.region)
     }
 
     /// A name such as CloudFormation makes for a resource without one.

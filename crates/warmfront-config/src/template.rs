@@ -46,6 +46,18 @@ pub(crate) struct Resource {
     pub(crate) depends_on: Option<Node>,
     /// Written out by us from `serverless.yml`, where its own properties were checked.
     pub(crate) is_generated: bool,
+    pub(crate) known: Known,
+}
+
+/// What a source says about a resource beside its properties.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Known {
+    /// Its real id, in AWS's own outputs.
+    pub(crate) id: Option<String>,
+    /// A distribution's own host name, there.
+    pub(crate) domain_name: Option<String>,
+    /// `aws:asset:path`: where the CDK keeps what it would upload.
+    pub(crate) asset: Option<String>,
 }
 
 impl Resource {
@@ -118,9 +130,21 @@ impl Template {
         }
         let parameters = template.parameters.iter().enumerate();
         template.parameter_index = parameters.map(|(i, entry)| (entry.key.clone(), i)).collect();
-        let resources = template.resources.iter().enumerate();
-        template.resource_index = resources.map(|(i, it)| (it.id.clone(), i)).collect();
+        template.add_resources(Vec::new());
         template
+    }
+
+    /// Adds resources that stand elsewhere; one whose id is taken is left out.
+    pub(crate) fn add_resources(&mut self, resources: Vec<Resource>) {
+        self.resources.extend(resources);
+        for (index, resource) in self.resources.iter().enumerate() {
+            self.resource_index.entry(resource.id.clone()).or_insert(index);
+        }
+        let index = &self.resource_index;
+        let mut at = 0..;
+        self.resources.retain(|it| at.next().is_some_and(|at| index[&it.id] == at));
+        let resources = self.resources.iter().enumerate();
+        self.resource_index = resources.map(|(i, it)| (it.id.clone(), i)).collect();
     }
 
     /// The resource with this logical id.
@@ -250,6 +274,15 @@ fn resource(entry: Entry, problems: &Problems) -> Option<Resource> {
         condition: entry.value.get("Condition").cloned(),
         depends_on: entry.value.get("DependsOn").cloned(),
         is_generated: false,
+        known: Known {
+            asset: entry
+                .value
+                .get("Metadata")
+                .and_then(|metadata| metadata.get("aws:asset:path"))
+                .and_then(Node::as_text)
+                .map(str::to_owned),
+            ..Known::default()
+        },
         id: entry.key,
         place: entry.place,
     })

@@ -37,6 +37,8 @@ pub(crate) fn options(args: &SourceArgs) -> Options {
         stage: args.stage.clone(),
         function_concurrency: args.function_concurrency.clone(),
         allow_unprotected: args.allow_unprotected.clone(),
+        also: args.also.clone(),
+        with: args.with.clone(),
         strict: args.strict,
         standard_log: args.standard_log,
         real_time_log: args.real_time_log,

@@ -18,6 +18,7 @@ use crate::suggest::{did_you_mean, listed};
 use crate::template::Resource;
 
 /// What an `OriginAccessControl` of the source says.
+#[derive(Clone)]
 pub(super) struct Control {
     pub(super) signing: SigningBehavior,
     pub(super) service: &'static str,

@@ -73,9 +73,9 @@ impl Compiler<'_> {
             .map(|entry| self.geo_restriction(entry, id, &geo_path));
         let names = self.evaluator.names;
         let distribution = Distribution {
-            id: self.places(config, names.distribution_id(id)),
-            logical_id: id.to_owned(),
-            domain_name: names.distribution_domain(id),
+            id: self.places(config, self.evaluator.physical_id(resource).unwrap_or_default()),
+            logical_id: names.unique(id),
+            domain_name: self.evaluator.distribution_domain(resource),
             aliases,
             enabled: config.bool_at("Enabled").unwrap_or(true),
             default_root_object: self.default_root_object(config, &path),
@@ -120,12 +120,11 @@ impl Compiler<'_> {
     }
 
     /// One host name belongs to one distribution (CloudFront: `CNAMEAlreadyExists`).
-    pub(super) fn check_aliases(&self, drafts: &[Draft]) {
-        let mut seen = HashSet::new();
+    pub(super) fn check_aliases(&self, drafts: &[Draft], seen: &mut HashSet<String>) {
         for draft in drafts {
             for (alias, (place, path)) in draft.distribution.aliases.iter().zip(&draft.alias_places)
             {
-                if !seen.insert(alias) {
+                if !seen.insert(alias.clone()) {
                     self.error(place, path, format!("the alias {} is used twice", quote(alias)));
                 }
             }

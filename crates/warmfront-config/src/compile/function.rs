@@ -81,7 +81,7 @@ impl Compiler<'_> {
         self.check_handler(resource, &properties, (&handler, &runtime), &code, &path);
         let concurrency = self.given_concurrency(resource);
         Some(Function {
-            logical_id: resource.id.clone(),
+            logical_id: self.evaluator.names.unique(&resource.id),
             name,
             runtime,
             handler,
@@ -98,6 +98,9 @@ impl Compiler<'_> {
         let path = format!("{path}.Code");
         if let Some(text) = code.text_at("ZipFile") {
             return Some(Code::Inline(text.to_owned()));
+        }
+        if let Some(path) = self.uploaded_code(resource, code).filter(|path| path.is_dir()) {
+            return Some(Code::Directory(path));
         }
         let Some(text) = code.as_text() else {
             if !code.is_unknown() && !code.get("ZipFile").is_some_and(Node::is_unknown) {

@@ -17,8 +17,9 @@ use crate::template::Resource;
 impl Compiler<'_> {
     /// The API of a resource; compiled when it is met first.
     pub(super) fn local_api(&self, resource: &Resource) -> Arc<Api> {
+        let names = self.evaluator.names;
         let apis = self.apis.borrow();
-        if let Some(known) = apis.iter().find(|api| api.logical_id == resource.id) {
+        if let Some(known) = apis.iter().find(|api| api.logical_id == names.unique(&resource.id)) {
             return known.clone();
         }
         drop(apis);
@@ -85,7 +86,7 @@ impl Compiler<'_> {
             self.problems.add(Diagnostic::warning(resource.place.clone(), &resource.path, message));
         }
         Api {
-            logical_id: resource.id.clone(),
+            logical_id: self.evaluator.names.unique(&resource.id),
             kind: ApiKind::Http,
             stages: vec![DEFAULT_STAGE.to_owned()],
             binary_media_types: Vec::new(),
@@ -127,7 +128,7 @@ impl Compiler<'_> {
             self.ledger.note(&entry.place, &path, Status::Inert(reason.to_owned()));
         }
         Api {
-            logical_id: resource.id.clone(),
+            logical_id: self.evaluator.names.unique(&resource.id),
             kind: ApiKind::Url,
             stages: vec![DEFAULT_STAGE.to_owned()],
             binary_media_types: Vec::new(),
@@ -296,7 +297,7 @@ impl Compiler<'_> {
     fn belongs_to(&self, resource: &Resource, api: &str) -> bool {
         let Some(node) = resource.property("ApiId") else { return false };
         let id = self.evaluator.evaluate(node, &resource.property_path("ApiId"));
-        id.as_text().is_some_and(|id| id.eq_ignore_ascii_case(api))
+        id.as_text().is_some_and(|id| id.eq_ignore_ascii_case(&self.evaluator.names.api_id(api)))
     }
 }
 

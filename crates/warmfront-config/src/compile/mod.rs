@@ -24,10 +24,11 @@ mod shape;
 mod target;
 mod tenant;
 mod trusted_keys;
+mod uploads;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::path::Path;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use warmfront_core::Stack;
@@ -40,38 +41,108 @@ use self::trusted_keys::KeyGroups;
 use crate::Options;
 use crate::diagnostic::{Diagnostic, Problems};
 use crate::document::quote;
-use crate::intrinsics::Evaluator;
+use crate::intrinsics::{Evaluator, Exports, report_cycles, report_dangling_names};
 use crate::place::Place;
 use crate::report::{Ledger, Status};
 use crate::suggest::{did_you_mean, listed};
 use crate::template::Resource;
+use crate::unit::Unit;
 use access_control::Control;
+use distribution::Draft;
 
-/// Compiles everything that the template's distributions need.
-pub(crate) fn compile(
-    evaluator: &Evaluator<'_>,
-    ledger: &Ledger,
-    source: &Place,
-    directory: &Path,
-) -> Stack {
-    let compiler = Compiler {
-        evaluator,
-        options: evaluator.options,
-        problems: evaluator.problems,
-        ledger,
-        directory,
-        cache_policies: HashMap::new(),
-        origin_request_policies: HashMap::new(),
-        response_headers_policies: HashMap::new(),
-        access_controls: HashMap::new(),
-        real_time_logs: HashMap::new(),
-        key_groups: KeyGroups::default(),
-        functions: RefCell::default(),
-        known_functions: RefCell::default(),
-        apis: RefCell::default(),
-        protections: RefCell::default(),
+/// Compiles the distributions of all units, and everything that they need, into one stack.
+pub(crate) fn compile(units: &[Unit], options: &Options, ledger: &Ledger) -> Stack {
+    let exports = match units {
+        [_] => Exports::default(),
+        several => Exports::gather(several, options),
     };
-    compiler.with_policies().stack(source)
+    let evaluators: Vec<Evaluator<'_>> = units
+        .iter()
+        .map(|unit| Evaluator::new(&unit.template, options, &unit.names, &unit.problems, &exports))
+        .collect();
+    evaluators.iter().for_each(report_cycles);
+    let compilers = evaluators.iter().zip(units);
+    let mut compilers: Vec<Compiler<'_>> = compilers
+        .map(|(evaluator, unit)| Compiler::new(evaluator, unit, ledger).with_policies())
+        .collect();
+    // A stack may use what another one has: ids differ between stacks.
+    share(&mut compilers, |compiler| &mut compiler.cache_policies);
+    share(&mut compilers, |compiler| &mut compiler.origin_request_policies);
+    share(&mut compilers, |compiler| &mut compiler.response_headers_policies);
+    share(&mut compilers, |compiler| &mut compiler.access_controls);
+    share(&mut compilers, |compiler| &mut compiler.real_time_logs);
+    share(&mut compilers, |compiler| &mut compiler.key_groups.groups);
+
+    let mut drafts: Vec<Vec<Draft>> =
+        compilers.iter().map(|compiler| compiler.distributions()).collect();
+    let mut aliases = HashSet::new();
+    for (compiler, drafts) in compilers.iter().zip(&mut drafts) {
+        compiler.check_aliases(drafts, &mut aliases);
+        compiler.connect(drafts, &compilers);
+        compiler.grpc_origins(drafts);
+        compiler.report_signing(drafts);
+        compiler.deploy(drafts);
+        compiler.check_option_names();
+    }
+    let served = units.iter().zip(&evaluators).filter(|(unit, _)| unit.is_served);
+    served.for_each(|(_, evaluator)| report_dangling_names(evaluator));
+    report_nothing_to_serve(units, &compilers);
+    merged(compilers, drafts)
+}
+
+/// Gives every compiler the entries of all.
+fn share<'t, V: Clone>(
+    compilers: &mut [Compiler<'t>],
+    table: impl for<'c> Fn(&'c mut Compiler<'t>) -> &'c mut HashMap<String, V>,
+) {
+    if compilers.len() < 2 {
+        return;
+    }
+    let mut all = HashMap::new();
+    for compiler in compilers.iter_mut() {
+        all.extend(std::mem::take(table(compiler)));
+    }
+    for compiler in compilers {
+        table(compiler).clone_from(&all);
+    }
+}
+
+/// Where a type is misspelt, or no resource could be read, that has been said.
+fn report_nothing_to_serve(units: &[Unit], compilers: &[Compiler<'_>]) {
+    let has_distribution = |compiler: &Compiler<'_>| {
+        compiler.is_served && !compiler.created("AWS::CloudFront::Distribution").is_empty()
+    };
+    if compilers.iter().any(has_distribution) || units.iter().any(|it| it.problems.has_errors()) {
+        return;
+    }
+    let Some(first) = units.iter().find(|unit| unit.is_served) else { return };
+    let problem = Diagnostic::error(
+        first.start.clone(),
+        "Resources",
+        "there is no AWS::CloudFront::Distribution here, so there is nothing to serve",
+    );
+    let files: Vec<&str> =
+        units.iter().filter(|it| it.is_served).map(|it| &*it.start.file).collect();
+    let help = (files.len() > 1).then(|| format!("looked in {}", listed(files)));
+    first.problems.add(problem.maybe_help(help));
+}
+
+/// One stack of all; it has the names of the first that serves something.
+fn merged(compilers: Vec<Compiler<'_>>, drafts: Vec<Vec<Draft>>) -> Stack {
+    let first = drafts.iter().position(|drafts| !drafts.is_empty()).unwrap_or(0);
+    let names = compilers.get(first).map(|compiler| compiler.evaluator.names);
+    let mut stack = Stack {
+        name: names.map(|names| names.stack.clone()).unwrap_or_default(),
+        region: names.map(|names| names.region.clone()).unwrap_or_default(),
+        account: names.map(|names| names.account.clone()).unwrap_or_default(),
+        ..Stack::default()
+    };
+    for (compiler, drafts) in compilers.into_iter().zip(drafts) {
+        stack.distributions.extend(drafts.into_iter().map(|draft| Arc::new(draft.distribution)));
+        stack.functions.extend(compiler.functions.into_inner());
+        stack.apis.extend(compiler.apis.into_inner());
+    }
+    stack
 }
 
 struct Compiler<'t> {
@@ -81,6 +152,10 @@ struct Compiler<'t> {
     ledger: &'t Ledger,
     /// Where the source lies: paths in it start there.
     directory: &'t Path,
+    /// What a deployment would upload, by its key.
+    assets: &'t HashMap<String, PathBuf>,
+    /// Whether its distributions are served.
+    is_served: bool,
     /// By id.
     cache_policies: HashMap<String, CachePolicy>,
     origin_request_policies: HashMap<String, OriginRequestPolicy>,
@@ -100,6 +175,28 @@ struct Compiler<'t> {
 }
 
 impl<'t> Compiler<'t> {
+    fn new(evaluator: &'t Evaluator<'t>, unit: &'t Unit, ledger: &'t Ledger) -> Self {
+        Self {
+            evaluator,
+            options: evaluator.options,
+            problems: evaluator.problems,
+            ledger,
+            directory: &unit.directory,
+            assets: &unit.assets,
+            is_served: unit.is_served,
+            cache_policies: HashMap::new(),
+            origin_request_policies: HashMap::new(),
+            response_headers_policies: HashMap::new(),
+            access_controls: HashMap::new(),
+            real_time_logs: HashMap::new(),
+            key_groups: KeyGroups::default(),
+            functions: RefCell::default(),
+            known_functions: RefCell::default(),
+            apis: RefCell::default(),
+            protections: RefCell::default(),
+        }
+    }
+
     fn with_policies(mut self) -> Self {
         for resource in self.created("AWS::CloudFront::CachePolicy") {
             if let (Some(id), Some(policy)) =
@@ -139,37 +236,18 @@ impl<'t> Compiler<'t> {
         self
     }
 
-    fn stack(self, source: &Place) -> Stack {
-        let distributions = self.created("AWS::CloudFront::Distribution");
-        // Where a type is misspelt, or no resource could be read, that has been said.
-        if distributions.is_empty() && !self.problems.has_errors() {
-            let problem = Diagnostic::error(
-                source.clone(),
-                "Resources",
-                "there is no AWS::CloudFront::Distribution here, so there is nothing to serve",
-            );
-            self.problems.add(problem);
+    /// The distributions that are served, not connected yet.
+    fn distributions(&self) -> Vec<Draft> {
+        if !self.is_served {
+            return Vec::new();
         }
-        let mut drafts: Vec<_> =
-            distributions.iter().filter_map(|resource| self.distribution(resource)).collect();
+        let resources = self.created("AWS::CloudFront::Distribution");
+        let mut drafts =
+            resources.iter().filter_map(|resource| self.distribution(resource)).collect();
         self.tenants(&mut drafts);
         self.parameter_constraints();
         self.other_resources();
-        self.check_aliases(&drafts);
-        self.connect(&mut drafts);
-        self.grpc_origins(&drafts);
-        self.report_signing(&drafts);
-        self.deploy(&mut drafts);
-        self.check_option_names();
-        let names = self.evaluator.names;
-        Stack {
-            name: names.stack.clone(),
-            region: names.region.clone(),
-            account: names.account.clone(),
-            distributions: drafts.into_iter().map(|draft| Arc::new(draft.distribution)).collect(),
-            functions: self.functions.into_inner(),
-            apis: self.apis.into_inner(),
-        }
+        drafts
     }
 
     /// Constraints of parameters that are not held against their values.

@@ -35,14 +35,14 @@ enum Means {
 
 impl Compiler<'_> {
     /// Gives every origin its target.
-    pub(super) fn connect(&self, drafts: &mut [Draft]) {
-        let given = self.given_targets(drafts);
+    pub(super) fn connect(&self, drafts: &mut [Draft], all: &[Compiler<'_>]) {
+        let given = self.given_targets(drafts, all);
         for draft in drafts {
             for (origin, (place, path)) in
                 draft.distribution.origins.iter_mut().zip(&draft.origin_places)
             {
-                let owner = self.resource_behind(&origin.domain_name);
-                let owner_id = owner.map(|resource| resource.id.as_str());
+                let owner = self.resource_behind(&origin.domain_name, all);
+                let owner_id = owner.map(|(_, resource)| resource.id.as_str());
                 let chosen = given.iter().find(|given| match given.means {
                     Means::Id => given.key == origin.id,
                     Means::DomainName => given.key.eq_ignore_ascii_case(&origin.domain_name),
@@ -63,7 +63,7 @@ impl Compiler<'_> {
         &self,
         id: &str,
         domain: &str,
-        owner: Option<&Resource>,
+        owner: Option<(&Compiler<'_>, &Resource)>,
         place: &Place,
         path: &str,
     ) -> Target {
@@ -74,9 +74,10 @@ impl Compiler<'_> {
             self.problems.add(Diagnostic::error(place.clone(), path, what).help(help));
             Target::Dns
         };
-        match owner.map(|resource| (resource, resource.kind.as_str())) {
+        let home = owner.map_or(self, |(home, _)| home);
+        match owner.map(|(_, resource)| (resource, resource.kind.as_str())) {
             Some((resource, "AWS::ApiGatewayV2::Api" | "AWS::Lambda::Url")) => {
-                Target::Api(self.local_api(resource))
+                Target::Api(home.local_api(resource))
             }
             Some((resource, "AWS::ApiGateway::RestApi")) => {
                 needs_target(format!("REST APIs ({}) are not run here yet", resource.id))
@@ -96,8 +97,18 @@ impl Compiler<'_> {
         }
     }
 
-    /// The resource of the template that a host name was made for.
-    fn resource_behind(&self, domain: &str) -> Option<&Resource> {
+    /// The resource that a host name was made for, in this stack or, failing that, in another one, and
+    /// the compiler of its stack.
+    fn resource_behind<'c>(
+        &'c self,
+        domain: &str,
+        all: &'c [Compiler<'_>],
+    ) -> Option<(&'c Compiler<'c>, &'c Resource)> {
+        let own = self.own_resource_behind(domain).map(|resource| (self, resource));
+        own.or_else(|| all.iter().find_map(|home| Some((home, home.own_resource_behind(domain)?))))
+    }
+
+    fn own_resource_behind(&self, domain: &str) -> Option<&Resource> {
         let evaluator = self.evaluator;
         let names = evaluator.names;
         let resources = &evaluator.template.resources;
@@ -120,7 +131,7 @@ impl Compiler<'_> {
     }
 
     /// The options, grouped by KEY in the order in which the keys came first.
-    fn given_targets(&self, drafts: &[Draft]) -> Vec<Given> {
+    fn given_targets(&self, drafts: &[Draft], all: &[Compiler<'_>]) -> Vec<Given> {
         let mut given: Vec<Given> = Vec::new();
         for (key, text) in &self.options.origins {
             let place = format!("--origin {key}={text}");
@@ -145,7 +156,7 @@ impl Compiler<'_> {
                     _ => {}
                 },
                 None => {
-                    let means = self.meaning(key, &place, drafts);
+                    let means = self.meaning(key, &place, drafts, all);
                     given.push(Given { key: key.clone(), target, means });
                 }
             }
@@ -153,7 +164,7 @@ impl Compiler<'_> {
         given
     }
 
-    fn meaning(&self, key: &str, option: &str, drafts: &[Draft]) -> Means {
+    fn meaning(&self, key: &str, option: &str, drafts: &[Draft], all: &[Compiler<'_>]) -> Means {
         let origins = || drafts.iter().flat_map(|draft| &draft.distribution.origins);
         if origins().any(|origin| origin.id == key) {
             return Means::Id;
@@ -161,7 +172,8 @@ impl Compiler<'_> {
         if origins().any(|origin| origin.domain_name.eq_ignore_ascii_case(key)) {
             return Means::DomainName;
         }
-        let owned_by = |domain: &str| self.resource_behind(domain).is_some_and(|it| it.id == key);
+        let owned_by =
+            |domain: &str| self.resource_behind(domain, all).is_some_and(|(_, it)| it.id == key);
         if origins().any(|origin| owned_by(&origin.domain_name)) {
             return Means::LogicalId;
         }

@@ -22,7 +22,7 @@ const KEY_GROUP: &str = "AWS::CloudFront::KeyGroup";
 #[derive(Debug, Default)]
 pub(super) struct KeyGroups {
     /// By id; `None` for one that has been reported.
-    groups: HashMap<String, Option<Vec<TrustedKey>>>,
+    pub(super) groups: HashMap<String, Option<Vec<TrustedKey>>>,
 }
 
 /// What every viewer could do if a behavior were served without its keys.

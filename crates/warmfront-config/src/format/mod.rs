@@ -69,7 +69,7 @@ pub(crate) fn recognize(root: &Node, file: &Arc<str>) -> Format {
         return refused("a Terraform plan", None);
     }
     if has("artifacts") && has("version") {
-        return refused("a CDK manifest", Some(crate::CDK_HELP));
+        return refused("a CDK manifest", Some(CDK_HELP));
     }
     let keys = root.as_map().unwrap_or_default();
     let meant = keys.iter().find_map(|entry| {
@@ -101,6 +101,9 @@ pub(crate) fn recognize(root: &Node, file: &Arc<str>) -> Format {
     };
     Format::Refused(problem)
 }
+
+pub(crate) const CDK_HELP: &str =
+    "give one of its templates: cdk.out/STACK.template.json (or the output of \"cdk synth\")";
 
 /// The refusal of a format by its name (DESIGN §1: honesty rule).
 pub(crate) fn not_read_yet(place: Place, what: &str, help: Option<&str>) -> Diagnostic {

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Evaluator;
+use super::{Evaluator, Offer};
 use crate::document::{Node, Value, quote};
 use crate::suggest::{did_you_mean, listed};
 
@@ -159,14 +159,19 @@ impl Evaluator<'_> {
         let Some(name) = self.text_of(argument, path, "the name of an export") else {
             return self.unknown(&node.place);
         };
-        match self.given_attribute("ImportValue", &name) {
-            Some(value) => self.made(value.to_owned(), node, path),
+        let given = self.given_attribute("ImportValue", &name).map(str::to_owned);
+        match given.or_else(|| self.exports.get(Offer::Export, &name)) {
+            Some(value) => self.made(value, node, path),
             None => {
+                let exports = self.exports.names(Offer::Export);
+                let meant = did_you_mean(&name, exports.iter().map(String::as_str));
                 let message = format!(
-                    "the export {} belongs to another stack, which is not here",
+                    "the export {} belongs to another stack, which is not here.{meant}",
                     quote(&name)
                 );
-                let help = format!("pass its value: --attribute 'ImportValue.{name}=VALUE'");
+                let help = format!(
+                    "give that stack's template, too: --with TEMPLATE; or the value: --attribute 'ImportValue.{name}=VALUE'"
+                );
                 self.only_aws(node, path, message, &help)
             }
         }

@@ -8,6 +8,7 @@
 mod conditions;
 mod cycles;
 mod dangling;
+mod exports;
 mod functions;
 mod parameters;
 mod references;
@@ -26,6 +27,7 @@ use crate::template::{Template, join};
 
 pub(crate) use cycles::report_cycles;
 pub(crate) use dangling::report_dangling_names;
+pub(crate) use exports::{Exports, Offer};
 
 /// How deep functions, references and values may nest in each other while they are evaluated.
 const MAX_EVALUATION_DEPTH: usize = 128;
@@ -42,6 +44,8 @@ pub(crate) struct Evaluator<'t> {
     pub(crate) options: &'t Options,
     pub(crate) names: &'t Names,
     pub(crate) problems: &'t Problems,
+    /// What the stacks of the source offer each other.
+    pub(crate) exports: &'t Exports,
     conditions: RefCell<HashMap<String, Option<bool>>>,
     missing_parameters: RefCell<HashSet<String>>,
     /// Resources that refer to each other in a circle, which was reported.
@@ -57,12 +61,14 @@ impl<'t> Evaluator<'t> {
         options: &'t Options,
         names: &'t Names,
         problems: &'t Problems,
+        exports: &'t Exports,
     ) -> Self {
         Self {
             template,
             options,
             names,
             problems,
+            exports,
             conditions: RefCell::default(),
             missing_parameters: RefCell::default(),
             circular: RefCell::default(),
@@ -184,17 +190,29 @@ impl<'t> Evaluator<'t> {
             let inside = &rest[start + "{{resolve:".len()..];
             let Some(end) = inside.find("}}") else { break };
             let name = &inside[..end];
-            let Some(value) = self.given_attribute("resolve", name) else {
+            let Some(value) = self.resolved(name) else {
                 let help = format!("pass --attribute 'resolve.{name}=VALUE'");
                 let message = format!("only AWS can resolve {}", quote(&rest[start..][..end + 12]));
                 return self.only_aws(node, path, message, &help);
             };
             done.push_str(&rest[..start]);
-            done.push_str(value);
+            done.push_str(&value);
             rest = &inside[end + 2..];
         }
         done.push_str(rest);
         Node::text(done, node.place.clone())
+    }
+
+    /// What stands between `{{resolve:` and `}}`: given with an option, or a parameter of the source.
+    fn resolved(&self, name: &str) -> Option<String> {
+        if let Some(value) = self.given_attribute("resolve", name) {
+            return Some(value.to_owned());
+        }
+        // A version at the end does not change which parameter it is.
+        let parameter = name.strip_prefix("ssm:")?;
+        let plain = parameter.rsplit_once(':').map_or(parameter, |(plain, _)| plain);
+        let known = |name| self.exports.get(Offer::SsmParameter, name);
+        known(parameter).or_else(|| known(plain))
     }
 
     /// What `--attribute LOGICALID.ATTR=VALUE` says.

@@ -1,6 +1,6 @@
 //! `Ref` and `Fn::GetAtt`: the names that a deployed resource would have.
 
-use super::Evaluator;
+use super::{Evaluator, Offer};
 use crate::document::{Node, Value, quote};
 use crate::format::sam;
 use crate::suggest::did_you_mean;
@@ -122,6 +122,9 @@ impl Evaluator<'_> {
     pub(crate) fn physical_id(&self, resource: &Resource) -> Option<String> {
         let names = self.names;
         let id = resource.id.as_str();
+        if let Some(real) = &resource.known.id {
+            return Some(names.owned(real.clone(), id));
+        }
         let name = match resource.kind.as_str() {
             "AWS::CloudFront::Distribution" => names.distribution_id(id),
             "AWS::CloudFront::Function" => {
@@ -162,7 +165,7 @@ impl Evaluator<'_> {
             "AWS::ApiGatewayV2::Api"
             | "AWS::ApiGateway::RestApi"
             | "AWS::Serverless::Api"
-            | "AWS::Serverless::HttpApi" => id.to_ascii_lowercase(),
+            | "AWS::Serverless::HttpApi" => names.api_id(id),
             "AWS::ApiGatewayV2::Integration" | "AWS::ApiGatewayV2::Route" => {
                 id.to_ascii_lowercase()
             }
@@ -177,6 +180,25 @@ impl Evaluator<'_> {
         Some(names.owned(name, id))
     }
 
+    /// The host name of a distribution: `d….cloudfront.net`.
+    pub(crate) fn distribution_domain(&self, resource: &Resource) -> String {
+        let real = resource.known.domain_name.clone();
+        real.unwrap_or_else(|| self.names.distribution_domain(&resource.id))
+    }
+
+    /// What the CDK's readers bring from a stack in another region, when that stack is here.
+    fn from_another_region(&self, resource: &Resource, attribute: &str) -> Option<String> {
+        match resource.kind.as_str() {
+            "Custom::CrossRegionExportReader" => self.exports.get(Offer::CrossRegion, attribute),
+            "Custom::CrossRegionStringParameterReader" => {
+                let path = resource.property_path("ParameterName");
+                let name = self.evaluate_leniently(resource.property("ParameterName")?, &path);
+                self.exports.get(Offer::SsmParameter, name.as_text()?)
+            }
+            _ => None,
+        }
+    }
+
     fn known_attribute(&self, resource: &Resource, attribute: &str) -> Attribute {
         use Attribute::{Is, OnlyAws, Wrong};
         let names = self.names;
@@ -184,7 +206,9 @@ impl Evaluator<'_> {
         let owned = |name: String| Is(Some(names.owned(name, id)));
         match (resource.kind.as_str(), attribute) {
             ("AWS::CloudFront::Distribution", "Id") => Is(self.physical_id(resource)),
-            ("AWS::CloudFront::Distribution", "DomainName") => owned(names.distribution_domain(id)),
+            ("AWS::CloudFront::Distribution", "DomainName") => {
+                owned(self.distribution_domain(resource))
+            }
             ("AWS::CloudFront::Distribution", _) => Wrong(&["Id", "DomainName"]),
             ("AWS::CloudFront::Function", "FunctionARN" | "FunctionMetadata.FunctionARN") => {
                 Is(self.physical_id(resource))
@@ -262,6 +286,12 @@ impl Evaluator<'_> {
             (kind, "Arn") => {
                 let service = kind.split("::").nth(1).unwrap_or("custom").to_ascii_lowercase();
                 owned(names.arn(&service, &names.region, &names.generated(id)))
+            }
+            (kind, _) if kind.starts_with("Custom::CrossRegion") => {
+                match self.from_another_region(resource, attribute) {
+                    Some(value) => Is(Some(value)),
+                    None => OnlyAws,
+                }
             }
             // Where it is was said, so any name serves.
             _ if self.has_target(id) => {

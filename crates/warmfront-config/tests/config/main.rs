@@ -14,6 +14,7 @@ mod never_panics;
 mod response_headers;
 mod sam;
 mod services;
+mod several;
 mod signing;
 mod slips;
 mod written;

@@ -68,6 +68,7 @@ impl<'a> InProcess<'a> {
         all.function_env.extend(own.function_env);
         all.function_concurrency.extend(own.function_concurrency);
         all.allow_unprotected.extend(own.allow_unprotected);
+        all.with.extend(own.with);
         all.stage = own.stage.or(all.stage);
         all.strict |= own.strict;
         all.origins.extend(own.origins);

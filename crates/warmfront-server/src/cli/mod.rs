@@ -36,7 +36,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve a source: template, serverless.yml
+    /// Serve a source: template, serverless.yml, CDK assembly, what the AWS CLI prints
     Run(Box<RunArgs>),
     /// Report every problem of a source at once, with file:line:column
     Check(Box<CheckArgs>),
@@ -86,6 +86,12 @@ pub(crate) struct SourceArgs {
     /// Serve although NAME, which protects, is not effective yet
     #[arg(long = "allow-unprotected", value_name = "NAME")]
     pub(crate) allow_unprotected: Vec<String>,
+    /// A file with what the source refers to: policies, functions, keys, another stack's exports
+    #[arg(long = "with", value_name = "FILE")]
+    pub(crate) with: Vec<PathBuf>,
+    /// Filled from the command's own arguments: more sources, served beside the first
+    #[arg(skip)]
+    pub(crate) also: Vec<PathBuf>,
     /// Inert properties and lint are errors
     #[arg(long, env = "WARMFRONT_STRICT", value_parser = FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub(crate) strict: bool,
@@ -104,6 +110,9 @@ pub(crate) struct RunArgs {
     /// What to serve; without it: warmfront.yml, serverless.yml, template.y*ml or cdk.out, here
     #[arg(env = "WARMFRONT_SOURCE")]
     pub(crate) source: Option<PathBuf>,
+    /// More files that are served beside it
+    #[arg(value_name = "SOURCE")]
+    pub(crate) more: Vec<PathBuf>,
     /// Where to listen for http: an address, a port of 127.0.0.1, or off
     #[arg(long, value_name = "ADDR|off", env = "WARMFRONT_HTTP", default_value = "127.0.0.1:8080")]
     pub(crate) http: Bind,
@@ -159,6 +168,9 @@ pub(crate) struct CheckArgs {
     /// What to check
     #[arg(env = "WARMFRONT_SOURCE")]
     pub(crate) source: Option<PathBuf>,
+    /// More files that are checked with it
+    #[arg(value_name = "SOURCE")]
+    pub(crate) more: Vec<PathBuf>,
     /// How problems are written
     #[arg(long, value_name = "FORMAT", env = "WARMFRONT_FORMAT", default_value = "human")]
     pub(crate) format: Format,
@@ -256,10 +268,12 @@ fn complete(mut cli: Cli, env: impl Fn(&str) -> Option<String>) -> Result<Cli, S
             let redact = &mut args.log_style.redact_query;
             pairs::fill(redact, "WARMFRONT_REDACT_QUERY", &env, |name| Ok(name.to_owned()))?;
             args.from.told_of(&args.logs);
+            args.from.also = std::mem::take(&mut args.more);
             &mut args.from
         }
         Command::Check(args) => {
             args.from.told_of(&args.logs);
+            args.from.also = std::mem::take(&mut args.more);
             &mut args.from
         }
         Command::Explain(args) => &mut args.from,
@@ -288,6 +302,7 @@ impl SourceArgs {
         fill(&mut self.geo_databases, "WARMFRONT_GEO_DATABASE", env, |path| {
             Ok::<_, String>(PathBuf::from(path))
         })?;
+        fill(&mut self.with, "WARMFRONT_WITH", env, |file| Ok::<_, String>(PathBuf::from(file)))?;
         fill(&mut self.allow_unprotected, "WARMFRONT_ALLOW_UNPROTECTED", env, |name| {
             Ok::<_, String>(name.to_owned())
         })
@@ -370,6 +385,21 @@ mod tests {
         assert_eq!(args.from.opts, [pair("k", "w")], "the command line wins");
         let error = with_env("check x.yml", &[("WARMFRONT_ORIGIN", "a=b\nnonsense")]).unwrap_err();
         assert!(error.contains("WARMFRONT_ORIGIN, line 2"), "{error}");
+    }
+
+    #[test]
+    fn more_files_follow_the_source_or_come_with_it() {
+        let files = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let args = run("run a.json b.json --with p.json c.json --with q.json");
+        assert_eq!(args.source, Some(PathBuf::from("a.json")));
+        assert_eq!(args.from.also, files(&["b.json", "c.json"]));
+        assert_eq!(args.from.with, files(&["p.json", "q.json"]));
+        let env = [("WARMFRONT_WITH", "p.json\nq.json\n")];
+        let Command::Check(args) = with_env("check a.json b.json", &env).unwrap().command else {
+            panic!()
+        };
+        assert_eq!(args.from.also, files(&["b.json"]));
+        assert_eq!(args.from.with, files(&["p.json", "q.json"]));
     }
 
     #[test]

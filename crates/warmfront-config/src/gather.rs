@@ -1,0 +1,151 @@
+//! From the files that were named to the [`Unit`]s to compile.
+//!
+//! One file is the source; more of them are served beside it, or only answer what the others refer to.
+//! What a file is, `format` says; a file that cannot be used is reported and the others are read on.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::diagnostic::Problems;
+use crate::document;
+use crate::format::{self, Format};
+use crate::names::{DEFAULT_ACCOUNT, DEFAULT_REGION, Names};
+use crate::place::Place;
+use crate::report::Ledger;
+use crate::source::{LoadError, Sources};
+use crate::template::{self, Template};
+use crate::unit::Unit;
+use crate::{Options, find_source};
+
+/// Reads files one after the other.
+pub(crate) struct Gatherer<'a> {
+    options: &'a Options,
+    sources: &'a Sources,
+    ledger: &'a Ledger,
+    units: Vec<Unit>,
+    /// What is wrong with files that gave no unit.
+    pub(crate) refused: Problems,
+}
+
+impl<'a> Gatherer<'a> {
+    pub(crate) fn new(options: &'a Options, sources: &'a Sources, ledger: &'a Ledger) -> Self {
+        Self { options, sources, ledger, units: Vec::new(), refused: Problems::default() }
+    }
+
+    /// Reads a file, or a directory with one of the names of [`find_source`].
+    pub(crate) fn read(&mut self, source: &Path, is_served: bool) -> Result<(), LoadError> {
+        let path = match source.is_dir() && !format::is_cdk_assembly(source) {
+            true => find_source(source)
+                .ok_or_else(|| LoadError::NothingThere { path: source.to_owned() })?,
+            false => source.to_owned(),
+        };
+        if format::is_cdk_assembly(&path) {
+            let start = Place::start_of(&path.display().to_string().into());
+            self.refused.add(format::not_read_yet(start, "a CDK assembly", Some(format::CDK_HELP)));
+            return Ok(());
+        }
+        self.file(&path, is_served)
+    }
+
+    /// All that was read, ready to be compiled.
+    pub(crate) fn into_units(self) -> (Vec<Unit>, Problems) {
+        let mut units = self.units;
+        let mut seen: HashMap<&str, usize> = HashMap::new();
+        for resource in units.iter().flat_map(|unit| &unit.template.resources) {
+            *seen.entry(resource.id.as_str()).or_default() += 1;
+        }
+        let repeated = seen.into_iter().filter(|(_, count)| *count > 1);
+        let repeated: HashSet<String> = repeated.map(|(id, _)| id.to_owned()).collect();
+        for unit in &mut units {
+            unit.names.set_repeated(repeated.clone());
+        }
+        (units, self.refused)
+    }
+
+    fn file(&mut self, path: &Path, is_served: bool) -> Result<(), LoadError> {
+        let text = self.sources.read(path)?;
+        let shown: Arc<str> = path.display().to_string().into();
+        let start = Place::start_of(&shown);
+        if let Some(refused) = format::recognize_text(&text, &start) {
+            self.refused.add(refused);
+            return Ok(());
+        }
+        let problems = Problems::default();
+        let Some(mut root) = document::parse(&text, &shown, &problems) else {
+            self.refused.absorb(problems);
+            return Ok(());
+        };
+        let unit = match format::recognize(&root, &shown) {
+            Format::Refused(refused) => {
+                problems.add(refused);
+                self.refused.absorb(problems);
+                return Ok(());
+            }
+            Format::CloudFormation => {
+                template::long_forms(&mut root, "", &problems);
+                let template = Template::read(&root, &problems);
+                let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+                let stem = stem.strip_suffix(".template").unwrap_or(&stem).to_owned();
+                Unit {
+                    template,
+                    names: self.names(stem, None, None),
+                    problems,
+                    start,
+                    directory: directory_of(path),
+                    is_served,
+                    assets: HashMap::new(),
+                }
+            }
+            Format::Serverless => {
+                // All that a document has warnings for are doubled keys, and the framework takes none.
+                problems.make_strict();
+                let directory = directory_of(path);
+                let service = format::serverless::read(
+                    &root,
+                    &directory,
+                    self.options,
+                    self.sources,
+                    &problems,
+                    self.ledger,
+                );
+                let Some(service) = service else {
+                    self.refused.absorb(problems);
+                    return Ok(());
+                };
+                Unit {
+                    template: service.template,
+                    names: self.names(service.name, service.region, None),
+                    problems,
+                    start,
+                    directory,
+                    is_served,
+                    assets: HashMap::new(),
+                }
+            }
+        };
+        self.units.push(unit);
+        Ok(())
+    }
+
+    /// Names of a stack; what an option says comes first.
+    fn names(&self, stack: String, region: Option<String>, account: Option<String>) -> Names {
+        let given = |name: &str| {
+            let parameters = self.options.parameters.iter().rev();
+            parameters.filter(|(given, _)| given == name).map(|(_, value)| value.clone()).next()
+        };
+        Names::new(
+            given("AWS::StackName").unwrap_or(stack),
+            given("AWS::Region").or(region).unwrap_or_else(|| DEFAULT_REGION.to_owned()),
+            given("AWS::AccountId").or(account).unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned()),
+        )
+    }
+}
+
+/// Where relative paths of a file begin.
+fn directory_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
