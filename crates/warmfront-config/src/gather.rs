@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::Problems;
 use crate::document;
+use crate::format::aws::{self, Outputs, Spellings};
 use crate::format::{self, Format};
 use crate::names::{DEFAULT_ACCOUNT, DEFAULT_REGION, Names};
 use crate::place::Place;
@@ -24,13 +25,24 @@ pub(crate) struct Gatherer<'a> {
     sources: &'a Sources,
     ledger: &'a Ledger,
     units: Vec<Unit>,
+    /// What the AWS CLI printed, and where the first of it lies.
+    outputs: Outputs,
+    first_output: Option<PathBuf>,
     /// What is wrong with files that gave no unit.
-    pub(crate) refused: Problems,
+    refused: Problems,
 }
 
 impl<'a> Gatherer<'a> {
     pub(crate) fn new(options: &'a Options, sources: &'a Sources, ledger: &'a Ledger) -> Self {
-        Self { options, sources, ledger, units: Vec::new(), refused: Problems::default() }
+        Self {
+            options,
+            sources,
+            ledger,
+            units: Vec::new(),
+            outputs: Outputs::default(),
+            first_output: None,
+            refused: Problems::default(),
+        }
     }
 
     /// Reads a file, or a directory with one of the names of [`find_source`].
@@ -49,8 +61,8 @@ impl<'a> Gatherer<'a> {
     }
 
     /// All that was read, ready to be compiled.
-    pub(crate) fn into_units(self) -> (Vec<Unit>, Problems) {
-        let mut units = self.units;
+    pub(crate) fn into_units(mut self) -> Gathered {
+        let mut units = std::mem::take(&mut self.units);
         let mut seen: HashMap<&str, usize> = HashMap::new();
         for resource in units.iter().flat_map(|unit| &unit.template.resources) {
             *seen.entry(resource.id.as_str()).or_default() += 1;
@@ -60,7 +72,38 @@ impl<'a> Gatherer<'a> {
         for unit in &mut units {
             unit.names.set_repeated(repeated.clone());
         }
-        (units, self.refused)
+        let spellings = self.add_outputs(&mut units);
+        Gathered { units, refused: self.refused, spellings }
+    }
+
+    /// Distributions that the AWS CLI printed are a unit of their own; what else it printed all can use.
+    fn add_outputs(&mut self, units: &mut Vec<Unit>) -> Spellings {
+        let outputs = std::mem::take(&mut self.outputs);
+        let Some(path) = self.first_output.take() else { return outputs.spellings };
+        let has_distribution = outputs.has_distribution();
+        let named: Vec<_> = units.iter().flat_map(|unit| aws::named_in(&unit.template)).collect();
+        let (resources, problems, spellings) = outputs.into_parts(&named);
+        let parts = resources.iter().filter(|it| it.kind != "AWS::CloudFront::Distribution");
+        for unit in units.iter_mut() {
+            unit.template.add_resources(parts.clone().cloned().collect());
+        }
+        if !has_distribution && !units.is_empty() {
+            self.refused.absorb(problems);
+            return spellings;
+        }
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let mut template = Template::default();
+        template.add_resources(resources);
+        units.push(Unit {
+            template,
+            names: self.names(stem, None, None),
+            problems,
+            start: Place::start_of(&path.display().to_string().into()),
+            directory: directory_of(&path),
+            is_served: true,
+            assets: HashMap::new(),
+        });
+        spellings
     }
 
     fn file(&mut self, path: &Path, is_served: bool) -> Result<(), LoadError> {
@@ -80,6 +123,12 @@ impl<'a> Gatherer<'a> {
             Format::Refused(refused) => {
                 problems.add(refused);
                 self.refused.absorb(problems);
+                return Ok(());
+            }
+            Format::AwsOutput => {
+                self.outputs.take(&root, path, self.ledger, self.sources);
+                self.outputs.problems.absorb(problems);
+                self.first_output.get_or_insert_with(|| path.to_owned());
                 return Ok(());
             }
             Format::CloudFormation => {
@@ -140,6 +189,14 @@ impl<'a> Gatherer<'a> {
             given("AWS::AccountId").or(account).unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned()),
         )
     }
+}
+
+/// All that a source consists of.
+pub(crate) struct Gathered {
+    pub(crate) units: Vec<Unit>,
+    /// What is wrong with files that gave no unit.
+    pub(crate) refused: Problems,
+    pub(crate) spellings: Spellings,
 }
 
 /// Where relative paths of a file begin.

@@ -45,7 +45,7 @@ pub use suggest::nearest as nearest_name;
 pub use written::Written;
 
 use diagnostic::Problems;
-use gather::Gatherer;
+use gather::{Gathered, Gatherer};
 use report::Ledger;
 use source::Sources;
 
@@ -156,7 +156,7 @@ pub fn load(source: &Path, options: &Options) -> Result<Loaded, LoadError> {
     for path in &options.with {
         gatherer.read(path, false)?;
     }
-    let (units, refused) = gatherer.into_units();
+    let Gathered { units, refused, spellings } = gatherer.into_units();
     let stack = (!units.is_empty()).then(|| compile::compile(&units, options, &ledger));
 
     let problems = units.into_iter().map(|unit| unit.problems);
@@ -164,7 +164,7 @@ pub fn load(source: &Path, options: &Options) -> Result<Loaded, LoadError> {
     if options.strict {
         problems.make_strict();
     }
-    let (report, written) = ledger.into_parts();
+    let (mut report, written) = ledger.into_parts();
     if options.strict {
         for (entry, reason) in report.inert() {
             let message = format!("has no effect: {reason}");
@@ -175,6 +175,7 @@ pub fn load(source: &Path, options: &Options) -> Result<Loaded, LoadError> {
         }
     }
     let stack = stack.filter(|_| !problems.has_errors());
-    let (diagnostics, files) = (problems.into_sorted(), sources.into_files());
+    let (mut diagnostics, files) = (problems.into_sorted(), sources.into_files());
+    spellings.respell(&mut diagnostics, &mut report.entries);
     Ok(Loaded { stack, diagnostics, report, written, files })
 }

@@ -150,11 +150,15 @@ fn source(case: &str, cursor: &mut Cursor<'_>) -> Parsed<Source> {
     Ok(Source::File(directory(case).join(file)))
 }
 
-/// `--origin site=../files` means the directory as seen from the case, wherever it is run.
+/// `--origin site=../files` and `--with ../policy.json` mean paths as seen from the case, wherever it is
+/// run.
 fn beside(case: &str, option: &str) -> String {
     match option.split_once('=') {
         Some((key, path)) if path.starts_with("./") || path.starts_with("../") => {
             format!("{key}={}", directory(case).join(path).display())
+        }
+        None if option.starts_with("./") || option.starts_with("../") => {
+            directory(case).join(option).display().to_string()
         }
         _ => option.to_owned(),
     }

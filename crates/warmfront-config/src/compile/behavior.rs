@@ -9,6 +9,7 @@ use warmfront_core::{Behavior, Origin, PathPattern};
 use super::Compiler;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Node, quote};
+use crate::format::aws;
 use crate::report::Status;
 use crate::suggest::{did_you_mean, listed};
 
@@ -243,9 +244,10 @@ impl Compiler<'_> {
         let help = match here.iter().find(|name| **name == text) {
             Some(name) => format!("to use the policy of this template, write !Ref {name}"),
             None => format!(
-                "in this template: {}; of AWS: {}; a policy of your account is written into the template, as {kind}",
+                "in this template: {}; of AWS: {}; a policy of your account is printed by: {}",
                 listed(here.iter().copied()),
-                listed(managed.iter().map(|(_, name)| short(name)))
+                listed(managed.iter().map(|(_, name)| short(name))),
+                aws::printed_by(kind, text).unwrap_or_default()
             ),
         };
         let message = format!("there is no {what} {}.{}", quote(text), did_you_mean(text, names));

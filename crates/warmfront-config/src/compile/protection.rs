@@ -7,6 +7,7 @@
 use super::Compiler;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Entry, Node};
+use crate::format::aws;
 use crate::report::Status;
 
 impl Compiler<'_> {
@@ -64,9 +65,15 @@ impl Compiler<'_> {
             let function = self.function_behind(arn);
             let at = association.entry("EventType").unwrap_or(entry);
             if event.ends_with("-request") {
-                let what = format!(
+                let mut what = format!(
                     "the function {function} on {event} may guard this path, and edge functions do not run yet"
                 );
+                // A CloudFront function that the source only names (a Lambda's ARN has `:function:`).
+                if arn.contains(":function/") && self.evaluator.names.owner(arn).is_none() {
+                    let command = aws::printed_by("AWS::CloudFront::Function", &function);
+                    what.push_str("; nor is it here: ");
+                    what.push_str(&command.unwrap_or_default());
+                }
                 self.protects(at, &path, &function, &what);
             } else {
                 let reason = format!("edge functions do not run yet ({function} on {event})");

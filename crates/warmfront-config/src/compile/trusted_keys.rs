@@ -103,9 +103,9 @@ impl Compiler<'_> {
         let help = match here().find(|name| *name == id) {
             Some(name) => format!("write !Ref {name}"),
             None => format!(
-                "in this template: {}; one of your account is written into the template, as {kind}, and \
-                 keeps its id with --attribute LOGICALID.Ref={id}",
-                listed(here())
+                "here: {}; one of your account is printed by: {}",
+                listed(here()),
+                crate::format::aws::printed_by(kind, id).unwrap_or_default()
             ),
         };
         let message = format!("there is no {what} {} here.{}", quote(id), did_you_mean(id, here()));

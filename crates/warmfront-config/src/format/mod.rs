@@ -1,5 +1,6 @@
 //! Which format a source has. What is not read yet is refused by its name.
 
+pub(crate) mod aws;
 pub(crate) mod sam;
 pub(crate) mod serverless;
 
@@ -15,6 +16,8 @@ use crate::suggest::nearest;
 pub(crate) enum Format {
     CloudFormation,
     Serverless,
+    /// What the AWS CLI prints about a distribution and its parts.
+    AwsOutput,
     /// Known by name, or not at all; the diagnostic says which.
     Refused(Diagnostic),
 }
@@ -29,10 +32,10 @@ pub(crate) fn is_cdk_assembly(path: &Path) -> bool {
 pub(crate) fn recognize_text(text: &str, start: &Place) -> Option<Diagnostic> {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     if text.starts_with("<?xml") || text.starts_with("<DistributionConfig") {
-        return Some(not_read_yet(start.clone(), "DistributionConfig XML", None));
+        return Some(not_read_yet(start.clone(), "DistributionConfig XML", Some(DEPLOYED)));
     }
     let is_hcl = start.file.ends_with(".tf") || start.file.ends_with(".hcl");
-    is_hcl.then(|| not_read_yet(start.clone(), "Terraform source", None))
+    is_hcl.then(|| not_read_yet(start.clone(), "Terraform source", Some(DEPLOYED)))
 }
 
 /// What a document's own words say it is.
@@ -58,15 +61,11 @@ pub(crate) fn recognize(root: &Node, file: &Arc<str>) -> Format {
             Some("write a CloudFormation template or a serverless.yml for now"),
         );
     }
-    if has("DistributionConfig")
-        || has("Distribution")
-        || (has("Origins") && has("DefaultCacheBehavior"))
-    {
-        let help = "put it under Resources.NAME.Properties of a CloudFormation template for now";
-        return refused("a DistributionConfig of the API", Some(help));
+    if aws::is_output(root) {
+        return Format::AwsOutput;
     }
     if has("planned_values") || has("terraform_version") || has("resource_changes") {
-        return refused("a Terraform plan", None);
+        return refused("a Terraform plan", Some(DEPLOYED));
     }
     if has("artifacts") && has("version") {
         return refused("a CDK manifest", Some(CDK_HELP));
@@ -96,7 +95,7 @@ pub(crate) fn recognize(root: &Node, file: &Arc<str>) -> Format {
         None => Diagnostic::error(
             root.place.clone(),
             "",
-            "this is no template that we know: it has neither Resources (CloudFormation) nor service (serverless.yml)",
+            "this is no template that we know: it has neither Resources (CloudFormation) nor service (serverless.yml) nor DistributionConfig (AWS CLI)",
         ),
     };
     Format::Refused(problem)
@@ -104,6 +103,10 @@ pub(crate) fn recognize(root: &Node, file: &Arc<str>) -> Format {
 
 pub(crate) const CDK_HELP: &str =
     "give one of its templates: cdk.out/STACK.template.json (or the output of \"cdk synth\")";
+
+/// The way that works for a distribution that another tool has deployed.
+const DEPLOYED: &str =
+    "give the distribution as it is deployed: aws cloudfront get-distribution --id ID > dist.json";
 
 /// The refusal of a format by its name (DESIGN §1: honesty rule).
 pub(crate) fn not_read_yet(place: Place, what: &str, help: Option<&str>) -> Diagnostic {

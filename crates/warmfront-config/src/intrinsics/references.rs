@@ -187,7 +187,7 @@ impl Evaluator<'_> {
     }
 
     /// What the CDK's readers bring from a stack in another region, when that stack is here.
-    fn from_another_region(&self, resource: &Resource, attribute: &str) -> Option<String> {
+    fn carried_from_another_region(&self, resource: &Resource, attribute: &str) -> Option<String> {
         match resource.kind.as_str() {
             "Custom::CrossRegionExportReader" => self.exports.get(Offer::CrossRegion, attribute),
             "Custom::CrossRegionStringParameterReader" => {
@@ -288,7 +288,7 @@ impl Evaluator<'_> {
                 owned(names.arn(&service, &names.region, &names.generated(id)))
             }
             (kind, _) if kind.starts_with("Custom::CrossRegion") => {
-                match self.from_another_region(resource, attribute) {
+                match self.carried_from_another_region(resource, attribute) {
                     Some(value) => Is(Some(value)),
                     None => OnlyAws,
                 }

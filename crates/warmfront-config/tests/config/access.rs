@@ -86,7 +86,7 @@ fn what_is_wrong_with_keys_is_told_where_it_stands() {
         (
             "[!Ref One]",
             group("One", "[K2JCJMDEHXQW5F]"),
-            "LOGICALID.Ref=K2JCJMDEHXQW5F",
+            "aws cloudfront get-public-key --id K2JCJMDEHXQW5F",
             "Items[0]",
         ),
         (

@@ -212,16 +212,6 @@ fn formats_that_are_not_read_yet_are_refused_by_name() {
     for (name, text, expected) in [
         ("warmfront.yml", "sites: {}\n", "warmfront.yml, which is not read yet"),
         (
-            "d.json",
-            "{\"ETag\": \"E\", \"DistributionConfig\": {}}",
-            "a DistributionConfig of the API",
-        ),
-        (
-            "d.json",
-            "{\"Origins\": {}, \"DefaultCacheBehavior\": {}}",
-            "a DistributionConfig of the API",
-        ),
-        (
             "part.yml",
             "Edge: {Type: 'AWS::CloudFront::Distribution', Properties: {}}\n",
             "a part of a template",

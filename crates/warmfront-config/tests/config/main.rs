@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+mod aws_output;
 mod broken;
 mod compiled;
 mod deployment;

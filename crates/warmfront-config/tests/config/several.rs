@@ -83,9 +83,10 @@ fn an_export_of_another_stack_leads_to_its_api() {
     let stack = stack(loaded(&files, &Options::default()));
     let origin = &stack.distributions[0].origins[0];
     assert_eq!(origin.domain_name, "api.execute-api.us-east-1.amazonaws.com");
-    let Target::HttpApi(api) = &origin.target else { panic!("{:?}", origin.target) };
-    assert_eq!(api.routes[0].function.logical_id, "Hello");
-    assert_eq!((stack.functions.len(), stack.http_apis.len()), (1, 1));
+    let Target::Api(api) = &origin.target else { panic!("{:?}", origin.target) };
+    assert_eq!((api.logical_id.as_str(), api.routes.len()), ("Api", 1));
+    assert_eq!(stack.functions[0].logical_id, "Hello");
+    assert_eq!((stack.functions.len(), stack.apis.len()), (1, 1));
     assert_eq!(stack.name, "edge");
 }
 
@@ -111,7 +112,7 @@ fn stacks_with_the_same_logical_ids_stay_apart() {
     assert_eq!([a.logical_id.as_str(), &b.logical_id], ["first-Edge", "second-Edge"]);
     let functions: Vec<_> = stack.functions.iter().map(|it| it.logical_id.as_str()).collect();
     assert_eq!(functions, ["first-Hello", "second-Hello"]);
-    let names: Vec<_> = stack.http_apis.iter().map(|it| it.domain_name.as_str()).collect();
+    let names: Vec<_> = stack.apis.iter().map(|it| it.domain_name.as_str()).collect();
     assert_eq!(
         names,
         [
