@@ -1,8 +1,8 @@
 //! What the origin is asked: target and header fields of the origin request (CloudFront guide:
 //! request and response behavior; control origin requests with a policy).
 //!
-//! Framing is the client's work: no Content-Length and no Transfer-Encoding come from here. Nor are
-//! connections upgraded: Upgrade never travels.
+//! Framing is the client's work: no Content-Length and no Transfer-Encoding come from here. Upgrade
+//! never travels either: `http::upgrade` announces it anew where a tunnel may begin.
 
 use std::net::{IpAddr, SocketAddr};
 
