@@ -7,6 +7,7 @@
 mod key;
 mod lifetime;
 mod origin;
+mod response_headers;
 
 use std::net::SocketAddr;
 use std::time::SystemTime;
@@ -212,6 +213,7 @@ fn follow(told: &mut Explanation, distribution: &Distribution, asked: &Asked, no
     if may_store {
         lifetime::say(told, distribution, index, &sent, asked.answer.as_ref(), now);
     }
+    response_headers::say(told, index, behavior, &view, asked.answer.as_ref());
 }
 
 fn say_distribution(told: &mut Explanation, stack: &Stack, found: &Distribution, host: &str) {

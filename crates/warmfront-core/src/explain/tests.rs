@@ -209,3 +209,63 @@ fn failover_and_error_pages_are_told() {
     );
     says(&found, "failure: 404 becomes 200 with /404.html");
 }
+
+#[test]
+fn what_the_response_headers_policy_does_is_told_line_by_line() {
+    let stack = stack(|distribution| {
+        let behavior = Arc::make_mut(&mut distribution.behaviors[0]);
+        let mut policy =
+            crate::policy::managed::response_headers_policy("CORS-and-SecurityHeadersPolicy")
+                .unwrap();
+        policy.remove = vec![::http::header::SERVER, ::http::header::PRAGMA];
+        policy.server_timing = Some(crate::policy::response_headers::ServerTiming { rate: 5_000 });
+        behavior.response_headers_policy = Some(Arc::new(policy));
+    });
+    let said = |asked: &Asked| {
+        let found = told(&stack, asked);
+        found.about(Topic::ResponseHeaders).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let timing = "server-timing is added to 0.5 % of responses, and to each that is asked for with Pragma: server-timing";
+    let mut request = asked("GET", "/", &[]);
+    assert_eq!(
+        said(&request),
+        [
+            "no CORS headers, because the request has no Origin",
+            "referrer-policy: strict-origin-when-cross-origin is added",
+            "strict-transport-security: max-age=31536000 is added",
+            "x-content-type-options: nosniff is added",
+            "x-frame-options: SAMEORIGIN is added",
+            "x-xss-protection: 1; mode=block is added",
+            "server: CloudFront is added",
+            timing,
+        ]
+    );
+    request.headers = fixture::headers(&["origin: https://a.example"]);
+    let answer = [
+        "pragma: a",
+        "server: nginx",
+        "x-content-type-options: sniff",
+        "x-frame-options: DENY",
+        "referrer-policy: origin",
+        "strict-transport-security: max-age=1",
+        "x-xss-protection: 0",
+    ];
+    request.answer = Some((StatusCode::OK, fixture::headers(&answer)));
+    let mut said = said(&request);
+    said[1..].sort_unstable();
+    assert_eq!(
+        said,
+        [
+            "CORS headers of a response are added",
+            "access-control-allow-origin: * is added",
+            "pragma is removed",
+            "referrer-policy stays the origin's, because Override is false",
+            timing,
+            "server: CloudFront takes the place of the origin's",
+            "strict-transport-security stays the origin's, because Override is false",
+            "x-content-type-options: nosniff takes the place of the origin's",
+            "x-frame-options stays the origin's, because Override is false",
+            "x-xss-protection stays the origin's, because Override is false",
+        ]
+    );
+}
