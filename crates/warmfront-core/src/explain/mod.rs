@@ -4,6 +4,7 @@
 //! puts the answers into words. Where a decision was written in the source is a [`Pointer`], which the
 //! configuration can turn into a file and a line.
 
+mod deployment;
 mod key;
 mod lifetime;
 mod origin;
@@ -169,7 +170,8 @@ pub fn explain(stack: &Stack, asked: &Asked, now: SystemTime) -> Explanation {
         return told;
     };
     say_distribution(&mut told, stack, distribution, &asked.host);
-    follow(&mut told, distribution, asked, now);
+    let (distribution, headers) = deployment::say(&mut told, stack, distribution, asked, now);
+    follow(&mut told, distribution, asked, &headers, now);
     told
 }
 
@@ -178,11 +180,17 @@ pub fn explain_in(distribution: &Distribution, asked: &Asked, now: SystemTime) -
     let mut told = Explanation { distribution: String::new(), behavior: None, steps: Vec::new() };
     let text = format!("{} ({})", distribution.logical_id, distribution.id);
     told.say_at(Topic::Distribution, text, Pointer::Distribution(""));
-    follow(&mut told, distribution, asked, now);
+    follow(&mut told, distribution, asked, &asked.headers, now);
     told
 }
 
-fn follow(told: &mut Explanation, distribution: &Distribution, asked: &Asked, now: SystemTime) {
+fn follow(
+    told: &mut Explanation,
+    distribution: &Distribution,
+    asked: &Asked,
+    headers: &HeaderMap,
+    now: SystemTime,
+) {
     told.distribution.clone_from(&distribution.id);
     let path = distribution.effective_path(&asked.path);
     if path != asked.path {
@@ -198,7 +206,7 @@ fn follow(told: &mut Explanation, distribution: &Distribution, asked: &Asked, no
         host: &asked.host,
         path: &path,
         query: asked.query.as_deref(),
-        headers: &asked.headers,
+        headers,
         place: None,
     };
     if !say_admission(told, distribution, index, &view, asked.has_body) {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use ::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{Explanation, Pointer, Topic, at};
-use crate::origin::{OriginKind, Target};
+use crate::origin::{OriginKind, Signing, Target};
 use crate::policy::origin_request::{EdgeFacts, origin_request};
 use crate::request_view::RequestView;
 use crate::{Distribution, Origin};
@@ -33,6 +33,7 @@ pub(super) fn say(
         let text = format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()));
         told.say(Topic::OriginRequest, text);
     }
+    say_signing(told, behavior.origin, origin, &forwarded.headers);
     let dropped = dropped(view.headers, &forwarded.headers);
     if !dropped.is_empty() {
         let text = format!("does not get there: {}", dropped.join(", "));
@@ -40,6 +41,18 @@ pub(super) fn say(
     }
     say_failure(told, distribution, index);
     forwarded.headers
+}
+
+fn say_signing(told: &mut Explanation, index: usize, origin: &Origin, headers: &HeaderMap) {
+    let Some(control) = &origin.access_control else { return };
+    let text = match origin.signing(headers.contains_key(header::AUTHORIZATION)) {
+        Signing::Sign => format!(
+            "signed for {} in {} when it is sent, if there is an access key",
+            control.service, control.region
+        ),
+        Signing::LeaveAlone(reason) => format!("not signed: {reason}"),
+    };
+    told.say_at(Topic::OriginRequest, text, Pointer::Origin(index, "OriginAccessControlId"));
 }
 
 /// The viewer's fields that no field of the same name stands for.

@@ -269,3 +269,62 @@ fn what_the_response_headers_policy_does_is_told_line_by_line() {
         ]
     );
 }
+}
+
+#[test]
+fn a_staging_distribution_that_answers_is_told_with_the_reason() {
+    use crate::continuous_deployment::{ContinuousDeployment, Traffic};
+    use crate::distribution::Role;
+    let staged = |traffic| {
+        let mut stack = stack(|distribution| {
+            distribution.continuous_deployment = Some(Arc::new(ContinuousDeployment {
+                policy: "policy".to_owned(),
+                staging: "ENEXT".to_owned(),
+                traffic,
+            }));
+        });
+        let mut next = fixture::distribution();
+        (next.id, next.logical_id) = ("ENEXT".to_owned(), "Next".to_owned());
+        next.role = Role::Staging;
+        stack.distributions.push(Arc::new(next));
+        stack
+    };
+    let (name, value) = ("aws-cf-cd-x".parse().unwrap(), "1".parse().unwrap());
+    let stack = staged(Traffic::Header { name, value });
+    let found = told(&stack, &asked("GET", "/", &["aws-cf-cd-x: 1"]));
+    assert_eq!(found.distribution, "ENEXT");
+    says(
+        &found,
+        "distribution: Next (ENEXT) answers: the request carries the policy's header with its value",
+    );
+    assert_ne!(told(&stack, &asked("GET", "/", &[])).distribution, "ENEXT");
+    let stack = staged(Traffic::Weight { share: 0.15, stickiness: None });
+    let found = told(&stack, &asked("GET", "/", &[]));
+    let line = found.about(Topic::Distribution).last().unwrap();
+    assert!(
+        line.ends_with("the policy's weight decided; 15.0 % of the requests go to Next"),
+        "{line}"
+    );
+}
+
+#[test]
+fn whether_a_request_is_signed_is_told_with_the_reason() {
+    use crate::origin::{OriginAccessControl, SigningBehavior};
+    let controlled = |signing| {
+        stack(|distribution| {
+            Arc::make_mut(&mut distribution.origins[0]).access_control =
+                Some(OriginAccessControl {
+                    signing,
+                    service: "s3".to_owned(),
+                    region: "eu-west-1".to_owned(),
+                });
+        })
+    };
+    let found = told(&controlled(SigningBehavior::Always), &asked("GET", "/", &[]));
+    says(
+        &found,
+        "origin-request: signed for s3 in eu-west-1 when it is sent, if there is an access key",
+    );
+    let found = told(&controlled(SigningBehavior::Never), &asked("GET", "/", &[]));
+    says(&found, "origin-request: not signed: SigningBehavior is never");
+}
