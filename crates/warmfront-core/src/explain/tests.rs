@@ -269,7 +269,6 @@ fn what_the_response_headers_policy_does_is_told_line_by_line() {
         ]
     );
 }
-}
 
 #[test]
 fn a_staging_distribution_that_answers_is_told_with_the_reason() {
