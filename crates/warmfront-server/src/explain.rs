@@ -8,7 +8,9 @@ use std::time::SystemTime;
 
 use http::{HeaderMap, StatusCode, Uri, Version};
 use serde::Serialize;
+use warmfront::access::Signatures;
 use warmfront_config::{Loaded, Written};
+use warmfront_core::access::place::Place;
 use warmfront_core::explain::{Asked, Explanation, Pointer, explain};
 use warmfront_core::origin::Scheme;
 
@@ -37,7 +39,7 @@ pub(crate) fn run(args: &ExplainArgs) -> ExitCode {
         crate::say(&warmfront_config::render_human(&loaded));
         return ExitCode::from(1);
     };
-    let told = explain(stack, &asked, SystemTime::now());
+    let told = explain(stack, &asked, Some(&Signatures), SystemTime::now());
     let text = match args.format {
         ExplainFormat::Human => human(args, &told, &loaded),
         ExplainFormat::Json => json(args, &told, &loaded),
@@ -78,6 +80,7 @@ fn asked(args: &ExplainArgs) -> Result<Asked, String> {
         has_body: headers.contains_key(http::header::CONTENT_LENGTH),
         headers,
         viewer: ([127, 0, 0, 1], 40_000).into(),
+        place: args.from.geo.map(Place::in_country),
         answer,
     })
 }

@@ -151,6 +151,9 @@ impl Exchange {
         if let Some(detail) = &mut self.delivery.record.detail {
             (detail.country, detail.asn) = (place.country, place.asn);
         }
+        if let Some(explaining) = &mut self.explaining {
+            explaining.is_at(&place);
+        }
         Some(place)
     }
 
@@ -169,7 +172,8 @@ impl Exchange {
         if let (Some(explaining), Some(distribution)) =
             (self.explaining.take(), &self.delivery.record.distribution)
         {
-            explaining.tell(distribution, now, reply.headers_mut());
+            let check = self.delivery.shared.access.signatures.as_deref();
+            explaining.tell(distribution, check, now, reply.headers_mut());
         }
         if let Some(cookie) = self.set_cookie.take() {
             reply.headers_mut().append(SET_COOKIE, *cookie);

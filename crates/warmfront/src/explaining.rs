@@ -9,6 +9,8 @@ use std::time::SystemTime;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use warmfront_core::Distribution;
+use warmfront_core::access::place::Place;
+use warmfront_core::access::signed::SignatureCheck;
 use warmfront_core::caching::{Lifetime, NotStored};
 use warmfront_core::explain::{Asked, Topic, explain_in};
 use warmfront_core::http::framing::check_request;
@@ -56,9 +58,15 @@ impl Explaining {
             headers: head.headers.clone(),
             has_body,
             viewer: viewer.address,
+            place: None,
             answer: None,
         };
         Some(Box::new(Self { asked, kept: OnceLock::new() }))
+    }
+
+    /// Remembers where the viewer is.
+    pub(crate) fn is_at(&mut self, place: &Place) {
+        self.asked.place = Some(place.clone());
     }
 
     /// Remembers what became of the response.
@@ -67,8 +75,14 @@ impl Explaining {
     }
 
     /// Adds a line for each decision.
-    pub(crate) fn tell(&self, distribution: &Distribution, now: SystemTime, reply: &mut HeaderMap) {
-        let told = explain_in(distribution, &self.asked, now);
+    pub(crate) fn tell(
+        &self,
+        distribution: &Distribution,
+        check: Option<&dyn SignatureCheck>,
+        now: SystemTime,
+        reply: &mut HeaderMap,
+    ) {
+        let told = explain_in(distribution, &self.asked, check, now);
         // What this answer's lifetime is says more than what others' would be.
         let decided = told.steps.iter().filter(|step| step.topic != Topic::Ttl);
         let lines = decided.map(|step| (step.topic.as_str(), step.text.clone()));

@@ -4,6 +4,7 @@
 //! puts the answers into words. Where a decision was written in the source is a [`Pointer`], which the
 //! configuration can turn into a file and a line.
 
+mod access;
 mod deployment;
 mod key;
 mod lifetime;
@@ -15,8 +16,8 @@ use std::time::SystemTime;
 
 use ::http::{HeaderMap, Method, StatusCode, Version};
 
-use crate::admission::{Admission, admit};
-use crate::behavior::ViewerProtocolPolicy;
+use crate::access::place::Place;
+use crate::access::signed::{SignatureCheck, without_signature};
 use crate::origin::Scheme;
 use crate::path_pattern::normalize_path;
 use crate::policy::{PolicyKind, is_cacheable_method};
@@ -44,6 +45,8 @@ pub struct Asked {
     pub has_body: bool,
     /// Where it comes from.
     pub viewer: SocketAddr,
+    /// Where that is, if it counts and is known.
+    pub place: Option<Place>,
     /// What the origin would answer; `None`: lifetimes are told for the usual answers.
     pub answer: Option<(StatusCode, HeaderMap)>,
 }
@@ -156,8 +159,14 @@ impl Explanation {
     }
 }
 
-/// Explains what `stack` does with a request. `now` is for Expires and for dates in signatures.
-pub fn explain(stack: &Stack, asked: &Asked, now: SystemTime) -> Explanation {
+/// Explains what `stack` does with a request. `check` does the arithmetic of signatures; `now` is for
+/// their dates and for Expires.
+pub fn explain(
+    stack: &Stack,
+    asked: &Asked,
+    check: Option<&dyn SignatureCheck>,
+    now: SystemTime,
+) -> Explanation {
     let mut told = Explanation { distribution: String::new(), behavior: None, steps: Vec::new() };
     let Some(distribution) = stack.distribution_for(&asked.host) else {
         let names = stack.reachable().map(|it| it.domain_name.as_str()).collect::<Vec<_>>();
@@ -171,16 +180,21 @@ pub fn explain(stack: &Stack, asked: &Asked, now: SystemTime) -> Explanation {
     };
     say_distribution(&mut told, stack, distribution, &asked.host);
     let (distribution, headers) = deployment::say(&mut told, stack, distribution, asked, now);
-    follow(&mut told, distribution, asked, &headers, now);
+    follow(&mut told, distribution, asked, &headers, check, now);
     told
 }
 
 /// The same where it is known which distribution answers.
-pub fn explain_in(distribution: &Distribution, asked: &Asked, now: SystemTime) -> Explanation {
+pub fn explain_in(
+    distribution: &Distribution,
+    asked: &Asked,
+    check: Option<&dyn SignatureCheck>,
+    now: SystemTime,
+) -> Explanation {
     let mut told = Explanation { distribution: String::new(), behavior: None, steps: Vec::new() };
     let text = format!("{} ({})", distribution.logical_id, distribution.id);
     told.say_at(Topic::Distribution, text, Pointer::Distribution(""));
-    follow(&mut told, distribution, asked, &asked.headers, now);
+    follow(&mut told, distribution, asked, &asked.headers, check, now);
     told
 }
 
@@ -189,6 +203,7 @@ fn follow(
     distribution: &Distribution,
     asked: &Asked,
     headers: &HeaderMap,
+    check: Option<&dyn SignatureCheck>,
     now: SystemTime,
 ) {
     told.distribution.clone_from(&distribution.id);
@@ -199,7 +214,7 @@ fn follow(
     }
     let index = say_behavior(told, distribution, &path);
     let behavior = &*distribution.behaviors[index];
-    let view = RequestView {
+    let mut view = RequestView {
         method: &asked.method,
         scheme: asked.scheme,
         version: asked.version,
@@ -207,11 +222,19 @@ fn follow(
         path: &path,
         query: asked.query.as_deref(),
         headers,
-        place: None,
+        place: asked.place.as_ref(),
     };
-    if !say_admission(told, distribution, index, &view, asked.has_body) {
+    if !access::say_country(told, distribution, asked)
+        || !access::say_admission(told, distribution, index, &view, asked.has_body)
+        || !access::say_signature(told, distribution, index, &view, asked, check, now)
+    {
         return;
     }
+    let own_query = match behavior.trusted_keys {
+        Some(_) => view.query.and_then(without_signature),
+        None => view.query.map(Into::into),
+    };
+    view.query = own_query.as_deref();
     say_policies(told, index, behavior);
     if is_cacheable_method(behavior, view.method) {
         key::say(told, distribution, index, &view);
@@ -278,40 +301,6 @@ fn say_behavior(told: &mut Explanation, distribution: &Distribution, path: &str)
     }
     told.behavior = Some(index);
     index
-}
-
-/// Whether the request goes on.
-fn say_admission(
-    told: &mut Explanation,
-    distribution: &Distribution,
-    index: usize,
-    view: &RequestView<'_>,
-    has_body: bool,
-) -> bool {
-    let behavior = &distribution.behaviors[index];
-    match admit(distribution, behavior, view, has_body) {
-        Admission::Pass => {
-            let policy = match behavior.viewer_protocol_policy {
-                ViewerProtocolPolicy::AllowAll => "allow-all",
-                ViewerProtocolPolicy::RedirectToHttps => "redirect-to-https",
-                ViewerProtocolPolicy::HttpsOnly => "https-only",
-            };
-            let scheme = view.scheme.as_str();
-            let text = format!("{} over {scheme} is let in ({policy})", view.method);
-            told.say_at(Topic::Admission, text, at(index, "ViewerProtocolPolicy"));
-            true
-        }
-        Admission::RedirectToHttps { status } => {
-            let text = format!("{status} to the same URL with https (redirect-to-https)");
-            told.say_at(Topic::Admission, text, at(index, "ViewerProtocolPolicy"));
-            false
-        }
-        Admission::Refuse(refusal) => {
-            let text = format!("{}: {}", refusal.status(), refusal.reason());
-            told.say_at(Topic::Admission, text, at(index, "AllowedMethods"));
-            false
-        }
-    }
 }
 
 fn say_policies(told: &mut Explanation, index: usize, behavior: &Behavior) {

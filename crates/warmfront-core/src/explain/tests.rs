@@ -2,6 +2,10 @@ use std::sync::Arc;
 
 use super::*;
 use crate::Origin;
+use crate::access::geo::{Country, GeoRestriction};
+use crate::access::place::Place;
+use crate::access::signed::TrustedKeys;
+use crate::behavior::ViewerProtocolPolicy;
 use crate::distribution::{ErrorPage, ErrorResponse};
 use crate::fixture;
 use crate::origin::Failover;
@@ -28,12 +32,13 @@ fn asked(method: &str, target: &str, fields: &[&str]) -> Asked {
         headers: fixture::headers(fields),
         has_body: false,
         viewer: "203.0.113.7:40000".parse().unwrap(),
+        place: None,
         answer: None,
     }
 }
 
 fn told(stack: &Stack, asked: &Asked) -> Explanation {
-    explain(stack, asked, SystemTime::UNIX_EPOCH)
+    explain(stack, asked, None, SystemTime::UNIX_EPOCH)
 }
 
 /// All lines, each as `topic: text`.
@@ -326,4 +331,27 @@ fn whether_a_request_is_signed_is_told_with_the_reason() {
     );
     let found = told(&controlled(SigningBehavior::Never), &asked("GET", "/", &[]));
     says(&found, "origin-request: not signed: SigningBehavior is never");
+}
+
+#[test]
+fn who_may_not_ask_is_told_why() {
+    let germany = Country::parse("DE").unwrap();
+    let restricted = stack(|distribution| {
+        distribution.geo_restriction = GeoRestriction::AllBut(vec![germany]);
+    });
+    let there = Asked { place: Some(Place::in_country(germany)), ..asked("GET", "/", &[]) };
+    let found = told(&restricted, &there);
+    says(&found, "country: a viewer in DE gets 403 (blacklist)");
+    assert_eq!(found.about(Topic::Origin).count(), 0);
+    let found = told(&restricted, &asked("GET", "/", &[]));
+    says(&found, "country: a viewer of unknown country is served (blacklist)");
+
+    let signed = stack(|distribution| {
+        let behavior = Arc::make_mut(&mut distribution.behaviors[0]);
+        behavior.trusted_keys = Some(Arc::new(TrustedKeys { keys: Vec::new() }));
+    });
+    let found = told(&signed, &asked("GET", "/", &[]));
+    assert_eq!(found.about(Topic::Signature).count(), 2);
+    assert!(found.about(Topic::Signature).any(|text| text.starts_with("403: ")));
+    assert_eq!(found.about(Topic::Origin).count(), 0);
 }

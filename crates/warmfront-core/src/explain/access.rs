@@ -1,0 +1,95 @@
+//! Who may ask: countries, methods and schemes, signatures. Each answer says whether the request goes on.
+
+use super::{Asked, Explanation, Pointer, Topic, at};
+use crate::Distribution;
+use crate::access::geo::GeoRestriction;
+use crate::access::signed::{SignatureCheck, permit};
+use crate::admission::{Admission, Refusal, admit};
+use crate::behavior::ViewerProtocolPolicy;
+use crate::request_view::RequestView;
+use std::time::SystemTime;
+
+/// `GeoRestriction`.
+pub(super) fn say_country(
+    told: &mut Explanation,
+    distribution: &Distribution,
+    asked: &Asked,
+) -> bool {
+    let list = match &distribution.geo_restriction {
+        GeoRestriction::None => return true,
+        GeoRestriction::Only(_) => "whitelist",
+        GeoRestriction::AllBut(_) => "blacklist",
+    };
+    let country = asked.place.as_ref().and_then(|place| place.country);
+    let is_served = distribution.geo_restriction.admits(country);
+    let who = match &country {
+        Some(country) => format!("a viewer in {}", country.as_str()),
+        None => "a viewer of unknown country".to_owned(),
+    };
+    let what = if is_served { "is served" } else { "gets 403" };
+    let text = format!("{who} {what} ({list})");
+    told.say_at(Topic::Country, text, Pointer::Distribution("Restrictions"));
+    is_served
+}
+
+/// Whether the request goes on.
+pub(super) fn say_admission(
+    told: &mut Explanation,
+    distribution: &Distribution,
+    index: usize,
+    view: &RequestView<'_>,
+    has_body: bool,
+) -> bool {
+    let behavior = &distribution.behaviors[index];
+    match admit(distribution, behavior, view, has_body) {
+        Admission::Pass => {
+            let policy = match behavior.viewer_protocol_policy {
+                ViewerProtocolPolicy::AllowAll => "allow-all",
+                ViewerProtocolPolicy::RedirectToHttps => "redirect-to-https",
+                ViewerProtocolPolicy::HttpsOnly => "https-only",
+            };
+            let scheme = view.scheme.as_str();
+            let text = format!("{} over {scheme} is let in ({policy})", view.method);
+            told.say_at(Topic::Admission, text, at(index, "ViewerProtocolPolicy"));
+            true
+        }
+        Admission::RedirectToHttps { status } => {
+            let text = format!("{status} to the same URL with https (redirect-to-https)");
+            told.say_at(Topic::Admission, text, at(index, "ViewerProtocolPolicy"));
+            false
+        }
+        Admission::Refuse(refusal) => {
+            let text = format!("{}: {}", refusal.status(), refusal.reason());
+            told.say_at(Topic::Admission, text, at(index, "AllowedMethods"));
+            false
+        }
+    }
+}
+
+/// `TrustedKeyGroups`: what the request brings is checked as the engine does.
+pub(super) fn say_signature(
+    told: &mut Explanation,
+    distribution: &Distribution,
+    index: usize,
+    view: &RequestView<'_>,
+    asked: &Asked,
+    check: Option<&dyn SignatureCheck>,
+    now: SystemTime,
+) -> bool {
+    let Some(keys) = &distribution.behaviors[index].trusted_keys else { return true };
+    let ids: Vec<&str> = keys.keys.iter().map(|key| key.id.as_str()).collect();
+    let text = format!("a signed URL or cookie is needed, with a key of {}", ids.join(", "));
+    told.say_at(Topic::Signature, text, at(index, "TrustedKeyGroups"));
+    match permit(keys, view, &asked.path, asked.viewer.ip(), now, check) {
+        Ok(_) => {
+            told.say(Topic::Signature, "this request has a good one");
+            true
+        }
+        Err(denied) => {
+            let refusal = Refusal::Signature(denied);
+            let text = format!("{}: {}", refusal.status(), refusal.reason());
+            told.say(Topic::Signature, text);
+            false
+        }
+    }
+}
