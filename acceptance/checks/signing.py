@@ -7,11 +7,11 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 from urllib.parse import quote
 
+from packages import python_with
 from program import Failure, curl, expect, free_port
 from templates import distribution
 
@@ -32,16 +32,13 @@ class Moto:
 
     def __init__(self, context):
         home = context.directory("moto")
-        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True, timeout=60)
-        self.python = home / "bin" / "python"
-        subprocess.run([str(self.python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-                        "moto[server]>=5.2,<6"], check=True, timeout=240)
+        self.python = python_with(Path(context.binary), "moto[server]==5.2.5")
         self.port = free_port()
         environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
         environment["INITIAL_NO_AUTH_ACTION_COUNT"] = "3"
         self.log = home / "said.log"
         with open(self.log, "wb") as out:
-            self.process = subprocess.Popen([str(home / "bin" / "moto_server"), "-H", "127.0.0.1", "-p", str(self.port)],
+            self.process = subprocess.Popen([str(self.python.parent / "moto_server"), "-H", "127.0.0.1", "-p", str(self.port)],
                                             stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                                             env=environment)
         end = time.monotonic() + 30
