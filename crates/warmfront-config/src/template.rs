@@ -23,6 +23,8 @@ pub(crate) struct Template {
     pub(crate) outputs: Vec<Entry>,
     /// Whether something else may add to what stands here.
     pub(crate) has_macro: bool,
+    /// What was said of shorthands while they were written out.
+    pub(crate) notes: Vec<sam::Note>,
     /// Whether it is written for AWS SAM.
     pub(crate) is_sam: bool,
     /// Where each name stands in `parameters` and `resources`.
@@ -99,16 +101,14 @@ impl Template {
                 "Transform" => {
                     template.has_macro = true;
                     template.is_sam = sam::is_sam(&section.value);
-                    let message = match template.is_sam {
-                        true => {
-                            "AWS SAM is not expanded: its functions and APIs (AWS::Serverless::…) do not run here yet; the rest is read as it stands"
-                        }
-                        false => "macros are not expanded; the template is read as it stands",
-                    };
-                    problems.add(
-                        Diagnostic::warning(section.place.clone(), "Transform", message)
-                            .help(EXPANDED),
-                    );
+                    let is_sam_alone =
+                        template.is_sam && section.value.as_list().is_none_or(|it| it.len() == 1);
+                    if !is_sam_alone {
+                        let message = "macros are not expanded; the template is read as it stands";
+                        let place = section.place.clone();
+                        problems
+                            .add(Diagnostic::warning(place, "Transform", message).help(EXPANDED));
+                    }
                 }
                 key if SECTIONS.contains(&key) => {}
                 // Defaults for SAM's own resources.
@@ -125,8 +125,9 @@ impl Template {
             }
         }
         if template.is_sam {
-            let implied = sam::implied(&template.resources);
-            template.resources.extend(implied);
+            let globals = root.get("Globals").filter(|globals| !globals.is_null());
+            (template.resources, template.notes) =
+                sam::expand(template.resources, globals, problems);
         }
         let parameters = template.parameters.iter().enumerate();
         template.parameter_index = parameters.map(|(i, entry)| (entry.key.clone(), i)).collect();

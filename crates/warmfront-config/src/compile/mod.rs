@@ -4,6 +4,7 @@
 //! problems are reported; the caller throws the stack away when there were errors.
 
 mod access_control;
+mod api;
 mod behavior;
 mod cache_policy;
 mod deployment;
@@ -12,7 +13,6 @@ mod forwarded_values;
 mod function;
 mod geo;
 mod grpc;
-mod http_api;
 mod logging;
 mod origin;
 mod origin_request_policy;
@@ -263,10 +263,12 @@ impl<'t> Compiler<'t> {
 
     /// CloudFront's other resources: each is listed, with what its absence means.
     fn other_resources(&self) {
+        for (place, path, status) in &self.evaluator.template.notes {
+            self.ledger.note(place, path, status.clone());
+        }
         for resource in &self.evaluator.template.resources {
             if resource.kind.starts_with("AWS::Serverless::") && !resource.is_generated {
-                let status =
-                    Status::Inert("AWS SAM is not expanded; this does not run here".to_owned());
+                let status = Status::Inert("this does not run here".to_owned());
                 self.ledger.note(&resource.place, &resource.path, status);
             }
             if resource.kind.starts_with("AWS::Logs::Delivery") {

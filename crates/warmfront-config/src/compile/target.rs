@@ -13,7 +13,6 @@ use super::distribution::Draft;
 use super::origin::is_s3_name;
 use crate::diagnostic::Diagnostic;
 use crate::document::quote;
-use crate::format::sam;
 use crate::place::Place;
 use crate::suggest::{did_you_mean, listed};
 use crate::template::Resource;
@@ -76,15 +75,10 @@ impl Compiler<'_> {
         };
         let home = owner.map_or(self, |(home, _)| home);
         match owner.map(|(_, resource)| (resource, resource.kind.as_str())) {
-            Some((resource, "AWS::ApiGatewayV2::Api" | "AWS::Lambda::Url")) => {
-                Target::Api(home.local_api(resource))
-            }
-            Some((resource, "AWS::ApiGateway::RestApi")) => {
-                needs_target(format!("REST APIs ({}) are not run here yet", resource.id))
-            }
-            Some((resource, kind)) if kind.starts_with("AWS::Serverless::") => {
-                needs_target(format!("what AWS SAM makes of {} does not run here yet", resource.id))
-            }
+            Some((
+                resource,
+                "AWS::ApiGatewayV2::Api" | "AWS::ApiGateway::RestApi" | "AWS::Lambda::Url",
+            )) => Target::Api(home.local_api(resource)),
             _ if is_s3_name(domain) => {
                 needs_target(format!("the bucket {} is not here", quote(domain)))
             }
@@ -113,13 +107,10 @@ impl Compiler<'_> {
         let names = evaluator.names;
         let resources = &evaluator.template.resources;
         let api = resources.iter().find(|resource| match resource.kind.as_str() {
-            "AWS::ApiGatewayV2::Api"
-            | "AWS::ApiGateway::RestApi"
-            | "AWS::Serverless::Api"
-            | "AWS::Serverless::HttpApi" => {
+            "AWS::ApiGatewayV2::Api" | "AWS::ApiGateway::RestApi" => {
                 names.api_domain(&resource.id).eq_ignore_ascii_case(domain)
             }
-            "AWS::Lambda::Url" | sam::URL => {
+            "AWS::Lambda::Url" => {
                 names.function_url_domain(&resource.id).eq_ignore_ascii_case(domain)
             }
             _ => false,

@@ -142,7 +142,7 @@ impl Evaluator<'_> {
             "AWS::CloudFront::DistributionTenant" => names.tenant_id(id),
             kind if kind.starts_with("AWS::CloudFront::") => names.uuid(id),
             "AWS::S3::Bucket" => self.own_name(resource, "BucketName")?.to_ascii_lowercase(),
-            "AWS::Lambda::Function" | sam::FUNCTION => self.own_name(resource, "FunctionName")?,
+            "AWS::Lambda::Function" => self.own_name(resource, "FunctionName")?,
             sam::VERSION => {
                 let function = id.split('.').next().unwrap_or_default();
                 let name = self.physical_id(self.template.resource(function)?)?;
@@ -162,13 +162,11 @@ impl Evaluator<'_> {
                 names.arn("lambda", &names.region, &format!("function:{function}:{name}"))
             }
             "AWS::Lambda::Url" => self.function_arn(resource)?,
-            "AWS::ApiGatewayV2::Api"
-            | "AWS::ApiGateway::RestApi"
-            | "AWS::Serverless::Api"
-            | "AWS::Serverless::HttpApi" => names.api_id(id),
+            "AWS::ApiGatewayV2::Api" | "AWS::ApiGateway::RestApi" => names.api_id(id),
             "AWS::ApiGatewayV2::Integration" | "AWS::ApiGatewayV2::Route" => {
                 id.to_ascii_lowercase()
             }
+            sam::STAGE => self.own_name(resource, "StageName")?,
             "AWS::ApiGatewayV2::Stage" | "AWS::ApiGateway::Stage" => {
                 self.own_name(resource, "StageName")?
             }
@@ -261,28 +259,35 @@ impl Evaluator<'_> {
                     ]),
                 }
             }
-            (sam::FUNCTION, "Version.FunctionArn" | "Alias.FunctionArn") => {
+            ("AWS::Lambda::Function", "Version.FunctionArn" | "Alias.FunctionArn")
+                if self.template.is_sam =>
+            {
                 let version = self.template.resource(&format!("{id}.Version"));
                 Is(version.and_then(|version| self.physical_id(version)))
             }
-            ("AWS::Lambda::Function" | sam::FUNCTION, "Arn") => {
+            ("AWS::Lambda::Function", "Arn") => {
                 let Some(name) = self.physical_id(resource) else { return Is(None) };
                 owned(names.arn("lambda", &names.region, &format!("function:{name}")))
             }
             ("AWS::Lambda::Version", "FunctionArn") => Is(self.physical_id(resource)),
             ("AWS::Lambda::Version", "Version") => Is(Some("1".to_owned())),
-            ("AWS::Lambda::Url" | sam::URL, "FunctionUrl") => {
+            ("AWS::Lambda::Url", "FunctionUrl") => {
                 let host = names.owned(names.function_url_domain(id), id);
                 Is(Some(format!("https://{host}/")))
             }
             ("AWS::Lambda::Url", "FunctionArn") => Is(self.function_arn(resource)),
-            ("AWS::ApiGatewayV2::Api" | "AWS::Serverless::HttpApi", "ApiEndpoint") => {
+            ("AWS::ApiGatewayV2::Api", "ApiEndpoint") => {
                 let host = names.owned(names.api_domain(id), id);
                 Is(Some(format!("https://{host}")))
             }
             ("AWS::ApiGatewayV2::Api", "ApiId") => Is(self.physical_id(resource)),
             ("AWS::ApiGatewayV2::Api", _) => Wrong(&["ApiEndpoint", "ApiId"]),
             ("AWS::ApiGateway::RestApi", "RestApiId") => Is(self.physical_id(resource)),
+            ("AWS::ApiGateway::RestApi", "RootResourceId") => {
+                owned(format!("{}-root", names.api_id(id)))
+            }
+            ("AWS::ApiGateway::Resource", "ResourceId")
+            | ("AWS::ApiGateway::Deployment", "DeploymentId") => Is(self.physical_id(resource)),
             (kind, "Arn") => {
                 let service = kind.split("::").nth(1).unwrap_or("custom").to_ascii_lowercase();
                 owned(names.arn(&service, &names.region, &names.generated(id)))

@@ -133,7 +133,7 @@ fn a_wrong_expression_says_what_is_wrong() {
         ("!Ref Hots", "nothing here is called \"Hots\". Did you mean"),
         ("!GetAtt Site.DomanName", "Did you mean \"DomainName\"?"),
         ("!GetAtt Site", "LogicalId.Attribute"),
-        ("!GetAtt Api.RootResourceId", "pass --attribute Api.RootResourceId=VALUE"),
+        ("!GetAtt Api.Unheard", "pass --attribute Api.Unheard=VALUE"),
         ("!Ref Off", "its condition No is false"),
         ("!Sub '${Hots}.x'", "nothing here is called \"Hots\""),
         ("!Sub '${Host.x'", "has no \"}\""),

@@ -1,23 +1,36 @@
-//! AWS SAM templates: what is read of them, and what is said of the rest.
+//! AWS SAM templates, written out as SAM would deploy them.
 
-use warmfront_config::Options;
+use warmfront_config::{Loaded, Options, render_human};
+use warmfront_core::api::{Answer, Api, ApiKind, Payload};
+use warmfront_core::function::{Code, Runtime};
 
-use crate::{loaded_as, pairs};
+use crate::{loaded_as, pairs, problem, stack};
 
-#[test]
-fn a_sam_template_is_read_but_for_what_sam_would_make() {
-    const SAM: &str = "Transform: AWS::Serverless-2016-10-31
-Globals: {Function: {Timeout: 3}}
+const SAM: &str = "Transform: AWS::Serverless-2016-10-31
+Globals:
+  Function: {Timeout: 7, Runtime: nodejs20.x, Environment: {Variables: {A: global, B: global}}}
+  Api: {BinaryMediaTypes: ['image~1png']}
 Resources:
-  Site: {Type: 'AWS::S3::Bucket'}
-  Web: {Type: 'AWS::Serverless::HttpApi'}
+  Web: {Type: 'AWS::Serverless::HttpApi', Properties: {StageName: v1, CorsConfiguration: true}}
+  Rest: {Type: 'AWS::Serverless::Api', Properties: {StageName: live, Cors: \"'*'\"}}
   Hello:
     Type: AWS::Serverless::Function
     Properties:
-      Handler: app.handler
-      FunctionUrlConfig: {AuthType: NONE}
-      Events: {Any: {Type: HttpApi}, Old: {Type: Api, Properties: {Path: /, Method: get}}}
-  Url: {Type: 'AWS::Lambda::Url', Properties: {AuthType: NONE, TargetFunctionArn: !Ref Hello}}
+      Handler: index.handler
+      InlineCode: 'exports.handler = async () => 1'
+      Environment: {Variables: {B: own}}
+      AutoPublishAlias: live
+      Policies: [AWSLambdaExecute]
+      FunctionUrlConfig: {AuthType: AWS_IAM, InvokeMode: RESPONSE_STREAM}
+      Events:
+        Default: {Type: HttpApi}
+        Named: {Type: HttpApi, Properties: {ApiId: !Ref Web, Path: /a, Method: get}}
+        Old: {Type: Api, Properties: {Path: '/b/{id}', Method: any}}
+        Staged: {Type: Api, Properties: {RestApiId: !Ref Rest, Path: /c, Method: post}}
+        Nightly: {Type: Schedule, Properties: {Schedule: rate(1 day)}}
+  Snake: {Type: 'AWS::Serverless::Function', Properties: {Runtime: python3.12, Handler: index.handler, InlineCode: 'x = 1'}}
+  Url: {Type: 'AWS::Lambda::Url', Properties: {AuthType: NONE, TargetFunctionArn: !Ref Snake}}
+  Table: {Type: 'AWS::Serverless::SimpleTable'}
   Edge:
     Type: AWS::CloudFront::Distribution
     Properties:
@@ -32,42 +45,194 @@ Resources:
           ViewerProtocolPolicy: https-only
           CachePolicyId: CachingDisabled
 ";
-    let check = |name: &str, more: &str, options: &Options, expected: &[&str]| {
-        let text = SAM
-            .replace("NAME", name)
-            .replace("CachingDisabled\n", &format!("CachingDisabled\n{more}"));
-        let loaded = loaded_as("template.yml", &text, options);
-        let said: Vec<&str> = loaded.diagnostics.iter().map(|it| it.message.as_str()).collect();
-        assert_eq!(said.len(), expected.len() + 1, "{name}: {said:?}");
-        assert!(said[0].starts_with("AWS SAM is not expanded"), "{said:?}");
-        for (said, expected) in said[1..].iter().zip(expected) {
-            assert!(said.contains(expected), "{said:?}, expected {expected:?}");
-        }
-        loaded
-    };
-    let none = Options::default();
-    let loaded = check("www.example.com", "", &none, &[]);
-    assert!(loaded.stack.is_some());
-    let inert: Vec<&str> = loaded.report.inert().map(|(entry, _)| &*entry.path).collect();
-    assert_eq!(inert, ["Resources.Web", "Resources.Hello"]);
 
-    let origin = Options { origins: pairs(&[("app", "http://localhost:1")]), ..none.clone() };
-    for (name, made) in [
-        ("!Sub '${Web}.execute-api.${AWS::Region}.amazonaws.com'", "of Web"),
-        ("!Sub '${ServerlessHttpApi}.execute-api.us-east-1.amazonaws.com'", "of ServerlessHttpApi"),
-        ("!Sub '${ServerlessRestApi}.execute-api.us-east-1.amazonaws.com'", "of ServerlessRestApi"),
-        ("!Select [2, !Split ['/', !GetAtt Web.ApiEndpoint]]", "of Web"),
-        ("!Select [2, !Split ['/', !GetAtt HelloUrl.FunctionUrl]]", "of HelloUrl"),
-        ("!Select [2, !Split ['/', !GetAtt Url.FunctionUrl]]", "AWS SAM (Hello) do not run"),
-    ] {
-        check(name, "", &none, &[made]);
-        check(name, "", &origin, &[]);
+fn load(name: &str, change: (&str, &str), options: &Options) -> Loaded {
+    let text = SAM.replace("NAME", name);
+    assert!(text.contains(change.0), "{}", change.0);
+    loaded_as("template.yml", &text.replace(change.0, change.1), options)
+}
+
+const SAME: (&str, &str) = ("", "");
+
+/// The one API behind a host name.
+fn api(name: &str) -> Api {
+    let stack = stack(load(name, SAME, &Options::default()));
+    assert_eq!(stack.apis.len(), 1, "{name}");
+    (*stack.apis[0]).clone()
+}
+
+/// Its stages and its routes with what answers.
+#[track_caller]
+fn check(name: &str, kind: ApiKind, stages: &[&str], routes: &[&str]) {
+    let api = api(name);
+    let answers = |answer: &Answer| match answer {
+        Answer::Function { function, payload: Payload::V1 } => {
+            format!("{} 1.0", function.logical_id)
+        }
+        Answer::Function { function, payload: Payload::V2 } => {
+            format!("{} 2.0", function.logical_id)
+        }
+        Answer::Fixed(fixed) => fixed.status.to_string(),
+        Answer::NotRun(reason) => reason.clone(),
+    };
+    let found: Vec<String> = api
+        .routes
+        .iter()
+        .map(|route| {
+            let method = route.method.as_ref().map_or("ANY", |method| method.as_str());
+            format!("{method} {} {}", route.path, answers(&route.answer))
+        })
+        .collect();
+    assert_eq!((api.kind, &api.stages[..]), (kind, &stages.map_owned()[..]), "{name}");
+    assert_eq!(found, routes, "{name}");
+}
+
+trait MapOwned {
+    fn map_owned(&self) -> Vec<String>;
+}
+
+impl MapOwned for &[&str] {
+    fn map_owned(&self) -> Vec<String> {
+        self.iter().map(|it| (*it).to_owned()).collect()
     }
+}
+
+#[test]
+fn events_become_the_apis_that_sam_deploys() {
+    check(
+        "!Sub '${ServerlessHttpApi}.execute-api.us-east-1.amazonaws.com'",
+        ApiKind::Http,
+        &["$default"],
+        &["ANY $default Hello 2.0"],
+    );
+    let web = ["GET /a Hello 2.0"];
+    check("!Select [2, !Split ['/', !GetAtt Web.ApiEndpoint]]", ApiKind::Http, &["v1"], &web);
+    check(
+        "!Sub '${ServerlessRestApi}.execute-api.us-east-1.amazonaws.com'",
+        ApiKind::Rest,
+        &["Prod"],
+        &["ANY /b/{id} Hello 1.0"],
+    );
+    check(
+        "!Sub '${Rest}.execute-api.${AWS::Region}.amazonaws.com'",
+        ApiKind::Rest,
+        &["live"],
+        &["POST /c Hello 1.0", "OPTIONS /c 200"],
+    );
+    for (name, answer) in [
+        ("!Select [2, !Split ['/', !GetAtt HelloUrl.FunctionUrl]]", "ANY $default Hello 2.0"),
+        ("!Select [2, !Split ['/', !GetAtt Url.FunctionUrl]]", "ANY $default Snake 2.0"),
+    ] {
+        check(name, ApiKind::Url, &["$default"], &[answer]);
+    }
+    let web = api("!Select [2, !Split ['/', !GetAtt Web.ApiEndpoint]]");
+    assert_eq!(web.cors.unwrap().allow_origins, ["*"]);
+    let rest = api("!Sub '${Rest}.execute-api.us-east-1.amazonaws.com'");
+    assert_eq!(rest.binary_media_types, ["image/png"]);
+}
+
+#[test]
+fn globals_are_merged_as_sam_does() {
+    let name = "!Select [2, !Split ['/', !GetAtt HelloUrl.FunctionUrl]]";
+    let stack = stack(load(name, SAME, &Options::default()));
+    let function = &stack.functions[0];
+    assert_eq!(function.timeout.as_secs(), 7);
+    assert_eq!(function.environment, pairs(&[("A", "global"), ("B", "own")]));
+    assert_eq!(function.code, Code::Inline("exports.handler = async () => 1".to_owned()));
+    let name = "!Select [2, !Split ['/', !GetAtt Url.FunctionUrl]]";
+    let stack = crate::stack(load(name, SAME, &Options::default()));
+    assert_eq!(stack.functions[0].runtime, Runtime::Python("python3.12".to_owned()));
+}
+
+#[test]
+fn what_is_not_run_is_listed() {
+    let name = "!Select [2, !Split ['/', !GetAtt HelloUrl.FunctionUrl]]";
+    let loaded = load(name, SAME, &Options::default());
+    let inert: Vec<String> =
+        loaded.report.inert().map(|(entry, reason)| format!("{} {reason}", entry.path)).collect();
+    for part in [
+        "Resources.Table this does not run here",
+        "Events.Nightly only HttpApi and Api events",
+        "Properties.Policies has no meaning",
+        "InvokeMode answers are not streamed",
+        "AuthType the function is reached through this edge alone",
+    ] {
+        assert!(inert.iter().any(|it| it.contains(part)), "{part} in {inert:#?}");
+    }
+}
+
+#[test]
+fn authorizers_protect_also_those_of_the_whole_api() {
+    let name = "!Sub '${Rest}.execute-api.us-east-1.amazonaws.com'";
+    for (from, to) in [
+        ("StageName: live,", "StageName: live, Auth: {DefaultAuthorizer: Users},"),
+        ("StageName: live,", "StageName: live, Auth: {ApiKeyRequired: true},"),
+        ("Path: /c,", "Path: /c, Auth: {Authorizer: Users},"),
+    ] {
+        let name_it = "--allow-unprotected Hello.Staged.Auth";
+        problem(&load(name, (from, to), &Options::default()), name_it);
+        let allowed = Options {
+            allow_unprotected: vec!["Hello.Staged.Auth".to_owned()],
+            ..Options::default()
+        };
+        let loaded = load(name, (from, to), &allowed);
+        assert!(!loaded.has_errors(), "{}", render_human(&loaded));
+    }
+    let both = (
+        "StageName: live,",
+        "StageName: live, Auth: {ResourcePolicy: {IpRangeWhitelist: ['10.0.0.0/8']}},",
+    );
+    problem(&load(name, both, &Options::default()), "--allow-unprotected Rest.Policy");
+}
+
+#[test]
+fn slips_in_events_are_told() {
+    for (from, to, expected) in [
+        ("Type: Api,", "Type: Apy,", "Did you mean \"Api\"?"),
+        ("Path: '/b/{id}', ", "", "needs Path and Method"),
+        ("Method: any", "Method: gte", "there is no method \"GTE\""),
+    ] {
+        let name = "!Sub '${ServerlessRestApi}.execute-api.us-east-1.amazonaws.com'";
+        problem(&load(name, (from, to), &Options::default()), expected);
+    }
+}
+
+#[test]
+fn versions_of_functions_are_known_by_their_function() {
     for arn in ["!Ref Hello.Version", "!GetAtt Hello.Version.FunctionArn", "!Sub '${Hello.Arn}:1'"]
     {
         let more = format!(
-            "          LambdaFunctionAssociations: [{{EventType: viewer-request, LambdaFunctionARN: {arn}}}]\n"
+            "CachingDisabled\n          LambdaFunctionAssociations: [{{EventType: viewer-request, LambdaFunctionARN: {arn}}}]\n"
         );
-        check("www.example.com", &more, &none, &["the function Hello on viewer-request may guard"]);
+        let change = ("CachingDisabled\n", more.as_str());
+        let loaded = load("www.example.com", change, &Options::default());
+        problem(&loaded, "the function Hello on viewer-request may guard");
     }
+}
+
+#[test]
+fn an_openapi_definition_has_the_routes_of_its_integrations() {
+    let body = "DefinitionBody:
+        openapi: 3.0.1
+        paths:
+          /d/{id}:
+            get: {x-amazon-apigateway-integration: {type: aws_proxy, httpMethod: POST, uri: !Sub 'arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Hello.Arn}/invocations'}}
+            options: {x-amazon-apigateway-integration: {type: mock, responses: {default: {statusCode: '204', responseParameters: {method.response.header.X-A: \"'b'\"}}}}}
+          /e:
+            x-amazon-apigateway-any-method: {x-amazon-apigateway-integration: {type: http_proxy, uri: 'https://example.com'}}
+";
+    let rest = format!(
+        "Rest:\n    Type: AWS::Serverless::Api\n    Properties:\n      StageName: live\n      {body}"
+    );
+    let from =
+        "Rest: {Type: 'AWS::Serverless::Api', Properties: {StageName: live, Cors: \"'*'\"}}\n";
+    let name = "!Sub '${Rest}.execute-api.us-east-1.amazonaws.com'";
+    let loaded = load(name, (from, &rest), &Options::default());
+    problem(&loaded, "integrations of type HTTP_PROXY are not run");
+    let stack = stack(loaded);
+    let routes = &stack.apis[0].routes;
+    assert!(matches!(&routes[0].answer, Answer::Function { payload: Payload::V1, .. }));
+    let Answer::Fixed(fixed) = &routes[1].answer else { panic!("{routes:?}") };
+    assert_eq!((fixed.status, &fixed.headers[..]), (204, &pairs(&[("X-A", "b")])[..]));
+    assert!(matches!(&routes[2].answer, Answer::NotRun(_)) && routes[2].path == "/e");
 }

@@ -10,7 +10,11 @@ use crate::report::Status;
 use crate::suggest::{did_you_mean, listed, nearest};
 
 /// What a route may have as its method, beside `*`.
-const METHODS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+pub(super) const METHODS: [&str; 8] =
+    ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+
+/// What `cors: true` allows.
+const DEFAULT_METHODS: &[&str] = &["OPTIONS", "GET", "POST", "PUT", "PATCH", "DELETE"];
 
 impl Writer<'_> {
     pub(super) fn event(&mut self, event: &Node, function: &Entry, path: &str) {
@@ -24,18 +28,7 @@ impl Writer<'_> {
         };
         match kind {
             "httpApi" => self.http_api_event(details, function, place, &format!("{path}.httpApi")),
-            "http" => {
-                let properties = Node::map([], place.clone());
-                self.resource(
-                    path,
-                    "ApiGatewayRestApi",
-                    "AWS::ApiGateway::RestApi",
-                    properties,
-                    place,
-                );
-                let reason = "REST APIs do not run here yet; httpApi events do".to_owned();
-                self.ledger.note(place, &format!("{path}.http"), Status::Inert(reason));
-            }
+            "http" => self.http_event(details, function, place, &format!("{path}.http")),
             "cloudFront" => {
                 let problem = Diagnostic::error(
                     place.clone(),
@@ -51,7 +44,7 @@ impl Writer<'_> {
                 {
                     self.misspelt_event(kind, near, place, path);
                 }
-                let reason = "only httpApi events reach a local function".to_owned();
+                let reason = "only httpApi and http events reach a local function".to_owned();
                 self.ledger.note(place, &format!("{path}.{kind}"), Status::Inert(reason));
             }
         }
@@ -229,6 +222,7 @@ impl Writer<'_> {
             ],
             place.clone(),
         );
+        let properties = self.with_cors(properties);
         self.resource("provider.httpApi", "HttpApi", "AWS::ApiGatewayV2::Api", properties, place);
         let properties = Node::map(
             [
@@ -244,6 +238,20 @@ impl Writer<'_> {
             properties,
             place,
         );
+    }
+
+    /// `provider.httpApi.cors` as the API's `CorsConfiguration`.
+    fn with_cors(&self, mut properties: Node) -> Node {
+        let cors = self.provider.settings.get("httpApi").and_then(|api| api.get("cors"));
+        let Some(cors) = cors.filter(|cors| cors.as_bool() != Some(false)) else {
+            return properties;
+        };
+        let written = super::cors::settings(cors, DEFAULT_METHODS);
+        if let Value::Map(entries) = &mut properties.value {
+            let key = "CorsConfiguration".to_owned();
+            entries.push(Entry { key, place: cors.place.clone(), value: written });
+        }
+        properties
     }
 
     /// The payload format: the function's own word, or the provider's for all.

@@ -137,10 +137,21 @@ impl Writer<'_> {
             &function.place,
         );
         if let Some(url) = function.value.get("url").filter(|url| url.as_bool() != Some(false)) {
-            let properties = [
-                ("AuthType", Node::text("NONE", url.place.clone())),
-                ("TargetFunctionArn", get_att(&function_id, "Arn", &url.place)),
+            let place = &url.place;
+            let auth = match url.get("authorizer").and_then(Node::as_text) {
+                Some(kind) if kind.eq_ignore_ascii_case("aws_iam") => "AWS_IAM",
+                _ => "NONE",
+            };
+            let mut properties = vec![
+                ("AuthType", Node::text(auth, place.clone())),
+                ("TargetFunctionArn", get_att(&function_id, "Arn", place)),
             ];
+            if let Some(cors) = url.get("cors").filter(|cors| cors.as_bool() != Some(false)) {
+                properties.push(("Cors", super::cors::settings(cors, &["*"])));
+            }
+            if let Some(mode) = url.get("invoke").or_else(|| url.get("invokeMode")) {
+                properties.push(("InvokeMode", mode.clone()));
+            }
             let properties = Node::map(properties, url.place.clone());
             self.resource(
                 &path,
@@ -149,11 +160,6 @@ impl Writer<'_> {
                 properties,
                 &url.place,
             );
-            if url.get("authorizer").is_some() {
-                self.note(url, &format!("{path}.url.authorizer"), Status::Inert(
-                    "origin requests are not signed and the local function asks for no signature".to_owned(),
-                ));
-            }
         }
         let events = function.value.get("events");
         if let Some(events) = events
@@ -281,11 +287,17 @@ impl Writer<'_> {
                 self.ledger.note(&entry.place, &path, Status::Inert(LOCAL_FUNCTION.to_owned()));
             }
         }
+        let settings = self.provider.settings.get("apiGateway");
+        for entry in settings.and_then(Node::as_map).unwrap_or_default() {
+            let status = match entry.key.as_str() {
+                "binaryMediaTypes" | "resourcePolicy" | "restApiId" => Status::Effective,
+                _ => Status::Inert("the local API does not act on it".to_owned()),
+            };
+            self.ledger.note(&entry.place, &format!("provider.apiGateway.{}", entry.key), status);
+        }
         if let Some(cors) = self.provider.settings.get("httpApi").and_then(|api| api.entry("cors"))
         {
-            let reason =
-                "the local API adds no CORS headers; the function's own are passed on".to_owned();
-            self.ledger.note(&cors.place, "provider.httpApi.cors", Status::Inert(reason));
+            self.ledger.note(&cors.place, "provider.httpApi.cors", Status::Effective);
         }
     }
 
@@ -334,10 +346,6 @@ impl Writer<'_> {
         );
         let entry = Entry { key: id.to_owned(), place: place.clone(), value };
         self.deployed.push((path.to_owned(), entry));
-    }
-
-    fn note(&self, node: &Node, path: &str, status: Status) {
-        self.ledger.note(&node.place, path, status);
     }
 
     pub(super) fn error(&self, place: &Place, path: &str, message: impl Into<String>) {

@@ -4,9 +4,11 @@
 //! the framework would deploy (`functions`), and the user's own `resources` are laid over them, as
 //! the framework does. What comes out is a CloudFormation template.
 
+mod cors;
 mod events;
 mod functions;
 mod keys;
+mod rest;
 mod variables;
 
 use std::collections::HashMap;
@@ -77,7 +79,8 @@ pub(super) struct Provider {
 
 impl Provider {
     fn read(root: &Node, variables: &Variables<'_>, problems: &Problems) -> Self {
-        const USED: [&str; 8] = [
+        const USED: [&str; 9] = [
+            "apiGateway",
             "environment",
             "httpApi",
             "memorySize",
@@ -182,9 +185,8 @@ fn resource_parts(root: &Node, variables: &Variables<'_>, problems: &Problems) -
 
 /// Variables of resources that the edge never looks into may stay unknown.
 fn resolved_resources(section: &Node, variables: &Variables<'_>) -> Node {
-    const READ: [&str; 9] = [
-        "AWS::ApiGateway::RestApi",
-        "AWS::ApiGateway::Stage",
+    const READ: [&str; 8] = [
+        "AWS::ApiGateway::",
         "AWS::ApiGatewayV2::",
         "AWS::CloudFront::",
         "AWS::Lambda::Alias",

@@ -1,6 +1,7 @@
 //! Handlers on the real Node.js of this machine: a host to try them on, and what each test asks of it.
 
 mod handlers;
+mod python;
 mod workers;
 
 use std::path::Path;
