@@ -61,7 +61,7 @@ fn no_groups_ask_for_no_signature() {
 
 #[test]
 fn what_is_wrong_with_keys_is_told_where_it_stands() {
-    let six = |reference: &str| vec![reference; 6].join(", ");
+    let six = |reference: &str| [reference; 6].join(", ");
     let rows: [(&str, String, &str, &str); 8] = [
         (
             "[!Ref One]",
