@@ -1,6 +1,7 @@
 //! Tests of the engine as an embedding application sees it.
 #![allow(clippy::unwrap_used, reason = "a test that finds nothing may stop there")]
 
+mod access;
 mod bodies;
 mod deployment;
 mod observing;
