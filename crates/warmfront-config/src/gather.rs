@@ -7,10 +7,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::diagnostic::Problems;
+use crate::diagnostic::{Diagnostic, Problems};
 use crate::document;
 use crate::format::aws::{self, Outputs, Spellings};
-use crate::format::{self, Format};
+use crate::format::{self, Format, cdk};
 use crate::names::{DEFAULT_ACCOUNT, DEFAULT_REGION, Names};
 use crate::place::Place;
 use crate::report::Ledger;
@@ -53,11 +53,38 @@ impl<'a> Gatherer<'a> {
             false => source.to_owned(),
         };
         if format::is_cdk_assembly(&path) {
-            let start = Place::start_of(&path.display().to_string().into());
-            self.refused.add(format::not_read_yet(start, "a CDK assembly", Some(format::CDK_HELP)));
+            return self.assembly(&path, |_| is_served).map(|_| ());
+        }
+        // One template of an assembly: the others only answer what it refers to.
+        let directory = directory_of(&path);
+        let chosen = directory.join(path.file_name().unwrap_or_default());
+        if chosen.to_string_lossy().ends_with(".template.json")
+            && directory.join("manifest.json").is_file()
+            && self.assembly(&directory, |stack| is_served && stack == chosen)?
+        {
             return Ok(());
         }
-        self.file(&path, is_served)
+        self.file(&path, is_served, None)
+    }
+
+    /// The stacks of a CDK assembly; gives whether there were some. `is_served` says of each template
+    /// whether its distributions are.
+    fn assembly(
+        &mut self,
+        directory: &Path,
+        is_served: impl Fn(&Path) -> bool,
+    ) -> Result<bool, LoadError> {
+        let stacks = cdk::stacks(directory, self.sources, &self.refused)?;
+        let is_there = !stacks.is_empty();
+        if !is_there && !self.refused.has_errors() {
+            let start = Place::start_of(&directory.display().to_string().into());
+            self.refused.add(Diagnostic::error(start, "", "this CDK assembly has no stacks"));
+        }
+        for stack in stacks {
+            let template = stack.template.clone();
+            self.file(&template, is_served(&template), Some(stack))?;
+        }
+        Ok(is_there)
     }
 
     /// All that was read, ready to be compiled.
@@ -106,7 +133,12 @@ impl<'a> Gatherer<'a> {
         spellings
     }
 
-    fn file(&mut self, path: &Path, is_served: bool) -> Result<(), LoadError> {
+    fn file(
+        &mut self,
+        path: &Path,
+        is_served: bool,
+        stack: Option<cdk::Stack>,
+    ) -> Result<(), LoadError> {
         let text = self.sources.read(path)?;
         let shown: Arc<str> = path.display().to_string().into();
         let start = Place::start_of(&shown);
@@ -133,18 +165,20 @@ impl<'a> Gatherer<'a> {
             }
             Format::CloudFormation => {
                 template::long_forms(&mut root, "", &problems);
-                let template = Template::read(&root, &problems);
-                let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-                let stem = stem.strip_suffix(".template").unwrap_or(&stem).to_owned();
-                Unit {
-                    template,
-                    names: self.names(stem, None, None),
-                    problems,
-                    start,
-                    directory: directory_of(path),
-                    is_served,
-                    assets: HashMap::new(),
-                }
+                let mut template = Template::read(&root, &problems);
+                let (names, assets) = match stack {
+                    Some(stack) => {
+                        template.set_defaults(&stack.parameters);
+                        (self.names(stack.name, stack.region, stack.account), stack.assets)
+                    }
+                    None => {
+                        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+                        let stem = stem.strip_suffix(".template").unwrap_or(&stem).to_owned();
+                        (self.names(stem, None, None), HashMap::new())
+                    }
+                };
+                let directory = directory_of(path);
+                Unit { template, names, problems, start, directory, is_served, assets }
             }
             Format::Serverless => {
                 // All that a document has warnings for are doubled keys, and the framework takes none.

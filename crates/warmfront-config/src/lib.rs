@@ -139,6 +139,10 @@ pub fn find_source(dir: &Path) -> Option<PathBuf> {
         "template.yaml",
         "cdk.out",
     ];
+    // An assembly is a source itself, and has a file called cdk.out in it.
+    if format::is_cdk_assembly(dir) {
+        return None;
+    }
     NAMES.iter().map(|name| dir.join(name)).find(|path| path.exists())
 }
 

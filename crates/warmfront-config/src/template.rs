@@ -148,6 +148,21 @@ impl Template {
         self.resource_index = resources.map(|(i, it)| (it.id.clone(), i)).collect();
     }
 
+    /// Gives parameters without a default one.
+    pub(crate) fn set_defaults(&mut self, values: &[(String, String)]) {
+        for (name, value) in values {
+            let Some(&index) = self.parameter_index.get(name) else { continue };
+            let parameter = &mut self.parameters[index];
+            if let Value::Map(parts) = &mut parameter.value.value
+                && parts.iter().all(|part| part.key != "Default")
+            {
+                let place = parameter.place.clone();
+                let value = Node::text(value, place.clone());
+                parts.push(Entry { key: "Default".to_owned(), place, value });
+            }
+        }
+    }
+
     /// The resource with this logical id.
     pub(crate) fn resource(&self, id: &str) -> Option<&Resource> {
         self.resources.get(*self.resource_index.get(id)?)

@@ -247,6 +247,7 @@ impl<'t> Compiler<'t> {
         self.tenants(&mut drafts);
         self.parameter_constraints();
         self.other_resources();
+        self.note_custom_resources();
         drafts
     }
 

@@ -50,7 +50,14 @@ impl Compiler<'_> {
                 });
                 let target = match chosen {
                     Some(given) => given.target.clone().unwrap_or_default(),
-                    None => self.own_target(&origin.id, &origin.domain_name, owner, place, path),
+                    None => {
+                        match owner.and_then(|(home, bucket)| home.deployed_into(bucket, all)) {
+                            Some(directory) => Target::Directory(directory),
+                            None => {
+                                self.own_target(&origin.id, &origin.domain_name, owner, place, path)
+                            }
+                        }
+                    }
                 };
                 Arc::make_mut(origin).target = target;
             }

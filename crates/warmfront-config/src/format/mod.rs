@@ -1,6 +1,7 @@
 //! Which format a source has. What is not read yet is refused by its name.
 
 pub(crate) mod aws;
+pub(crate) mod cdk;
 pub(crate) mod sam;
 pub(crate) mod serverless;
 
@@ -68,7 +69,9 @@ pub(crate) fn recognize(root: &Node, file: &Arc<str>) -> Format {
         return refused("a Terraform plan", Some(DEPLOYED));
     }
     if has("artifacts") && has("version") {
-        return refused("a CDK manifest", Some(CDK_HELP));
+        let problem = Diagnostic::error(start, "", "this is the manifest of a CDK assembly")
+            .help("give the directory it lies in (cdk.out), or one of its templates");
+        return Format::Refused(problem);
     }
     let keys = root.as_map().unwrap_or_default();
     let meant = keys.iter().find_map(|entry| {
@@ -100,9 +103,6 @@ pub(crate) fn recognize(root: &Node, file: &Arc<str>) -> Format {
     };
     Format::Refused(problem)
 }
-
-pub(crate) const CDK_HELP: &str =
-    "give one of its templates: cdk.out/STACK.template.json (or the output of \"cdk synth\")";
 
 /// The way that works for a distribution that another tool has deployed.
 const DEPLOYED: &str =

@@ -218,17 +218,9 @@ fn formats_that_are_not_read_yet_are_refused_by_name() {
         ),
         ("plan.json", "{\"format_version\": \"1.2\", \"planned_values\": {}}", "a Terraform plan"),
         ("d.xml", "<?xml version=\"1.0\"?><DistributionConfig/>", "DistributionConfig XML"),
-        ("manifest.json", "{\"version\": \"36.0.0\", \"artifacts\": {}}", "a CDK manifest"),
     ] {
         let loaded = loaded_as(name, text, &Options::default());
         assert_eq!(loaded.exit_code(), 1, "{name}");
         crate::problem(&loaded, expected);
     }
-    let directory = tempfile::tempdir().unwrap();
-    let assembly = directory.path().join("cdk.out");
-    fs::create_dir(&assembly).unwrap();
-    crate::problem(
-        &load(&assembly, &Options::default()).unwrap(),
-        "a CDK assembly, which is not read yet",
-    );
 }

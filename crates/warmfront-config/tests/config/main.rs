@@ -6,6 +6,7 @@
 mod access;
 mod aws_output;
 mod broken;
+mod cdk;
 mod compiled;
 mod deployment;
 mod expressions;

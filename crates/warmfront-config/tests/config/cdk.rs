@@ -1,0 +1,180 @@
+//! CDK assemblies: stacks, stages, what crosses between them, and assets.
+
+use std::fs;
+use std::path::Path;
+
+use warmfront_config::{Loaded, Options, load};
+use warmfront_core::function::Code;
+use warmfront_core::origin::Target;
+
+use crate::{problem, stack};
+
+/// A manifest with these stacks and one stage below; `{env}` is the stack's environment.
+fn manifest(stacks: &[(&str, &str)], stage: Option<&str>) -> String {
+    let mut artifacts: Vec<String> = stacks
+        .iter()
+        .flat_map(|(name, env)| {
+            [
+                format!(
+                    r#""{name}": {{"type": "aws:cloudformation:stack", "environment": "aws://{env}",
+                        "properties": {{"templateFile": "{name}.template.json"}}}}"#
+                ),
+                format!(
+                    r#""{name}.assets": {{"type": "cdk:asset-manifest",
+                        "properties": {{"file": "{name}.assets.json"}}}}"#
+                ),
+            ]
+        })
+        .collect();
+    artifacts.push(r#""Tree": {"type": "cdk:tree", "properties": {"file": "tree.json"}}"#.into());
+    artifacts.extend(stage.map(|directory| {
+        format!(
+            r#""{directory}": {{"type": "cdk:cloud-assembly",
+                "properties": {{"directoryName": "{directory}"}}}}"#
+        )
+    }));
+    format!(r#"{{"version": "55.0.0", "artifacts": {{{}}}}}"#, artifacts.join(","))
+}
+
+/// The manifest of two assets, one directory above or here.
+fn assets(up: &str) -> String {
+    let file = |hash: &str| {
+        format!(
+            r#""{hash}": {{"source": {{"path": "{up}asset.{hash}", "packaging": "zip"}},
+                "destinations": {{"here": {{"bucketName": "b", "objectKey": "{hash}.zip"}}}}}}"#
+        )
+    };
+    format!(r#"{{"version": "55.0.0", "files": {{{}, {}}}}}"#, file("c0de"), file("51fe"))
+}
+
+const API: &str = r#"{"Resources": {
+  "Fn": {"Type": "AWS::Lambda::Function", "Properties": {"Runtime": "nodejs22.x",
+    "Handler": "index.handler",
+    "Code": {"S3Bucket": {"Fn::Sub": "assets-${AWS::Region}"}, "S3Key": "c0de.zip"}}},
+  "Url": {"Type": "AWS::Lambda::Url",
+    "Properties": {"AuthType": "NONE", "TargetFunctionArn": {"Fn::GetAtt": ["Fn", "Arn"]}}},
+  "Carry": {"Type": "Custom::CrossRegionExportWriter", "Properties": {"WriterProps": {"exports": {
+    "/cdk/exports/web/url": {"Fn::GetAtt": ["Url", "FunctionUrl"]}}}}}},
+ "Outputs": {"Url": {"Value": {"Fn::GetAtt": ["Url", "FunctionUrl"]}, "Export": {"Name": "{stack}:Url"}}}}"#;
+
+const WEB: &str = r#"{"Resources": {
+  "Site": {"Type": "AWS::S3::Bucket"},
+  "Read": {"Type": "Custom::CrossRegionExportReader", "Properties": {}},
+  "Empty": {"Type": "Custom::S3AutoDeleteObjects", "Properties": {"BucketName": {"Ref": "Site"}}},
+  "Deploy": {"Type": "Custom::CDKBucketDeployment", "Properties": {
+    "SourceObjectKeys": ["51fe.zip"], "DestinationBucketName": {"Ref": "Site"}{prefix}}},
+  "Edge": {"Type": "AWS::CloudFront::Distribution", "Properties": {"DistributionConfig": {
+    "Enabled": true,
+    "Origins": [
+      {"Id": "site", "DomainName": {"Fn::GetAtt": ["Site", "RegionalDomainName"]}, "S3OriginConfig": {}},
+      {"Id": "api", "DomainName": {"Fn::Select": [2, {"Fn::Split": ["/", {url}]}]},
+       "CustomOriginConfig": {"OriginProtocolPolicy": "https-only"}}],
+    "DefaultCacheBehavior": {"TargetOriginId": "site", "ViewerProtocolPolicy": "allow-all",
+      "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6"}}}}}}"#;
+
+const CARRIED: &str = r#"{"Fn::GetAtt": ["Read", "/cdk/exports/web/url"]}"#;
+
+fn web(url: &str) -> String {
+    WEB.replace("{url}", url).replace("{prefix}", "")
+}
+
+fn write(directory: &Path, files: &[(&str, &str)]) {
+    for (name, text) in files {
+        let path = directory.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+}
+
+/// An assembly in which Web reads `url`; with it a stage that has both stacks once more.
+fn assembly(root: &Path, url: &str, prefix: &str) {
+    let stacks = [("Api", "unknown-account/eu-west-1"), ("Web", "111122223333/us-east-1")];
+    let imported = web(r#"{"Fn::ImportValue": "Prod-Api:Url"}"#);
+    write(
+        root,
+        &[
+            ("cdk.out", "{}"),
+            ("manifest.json", &manifest(&stacks, Some("assembly-Prod"))),
+            ("Api.template.json", &API.replace("{stack}", "Api")),
+            ("Api.assets.json", &assets("")),
+            ("Web.template.json", &WEB.replace("{url}", url).replace("{prefix}", prefix)),
+            ("Web.assets.json", &assets("")),
+            ("asset.c0de/index.js", "exports.handler = async () => 'hello';"),
+            ("asset.51fe/index.html", "hello"),
+            ("assembly-Prod/manifest.json", &manifest(&stacks, None)),
+            ("assembly-Prod/Api.template.json", &API.replace("{stack}", "Prod-Api")),
+            ("assembly-Prod/Api.assets.json", &assets("../")),
+            ("assembly-Prod/Web.template.json", &imported),
+            ("assembly-Prod/Web.assets.json", &assets("../")),
+        ],
+    );
+    let renamed = manifest(&stacks, None)
+        .replace(r#""templateFile": "#, r#""stackName": "Prod", "templateFile": "#);
+    fs::write(root.join("assembly-Prod/manifest.json"), renamed).unwrap();
+}
+
+fn loaded(url: &str, prefix: &str, source: &str) -> (tempfile::TempDir, Loaded) {
+    let root = tempfile::tempdir().unwrap();
+    let cdk = root.path().join("cdk.out");
+    assembly(&cdk, url, prefix);
+    let loaded = load(&root.path().join(source), &Options::default()).unwrap();
+    (root, loaded)
+}
+
+#[test]
+fn all_stacks_of_an_assembly_and_of_its_stages_are_served() {
+    for source in ["cdk.out", "."] {
+        let (root, loaded) = loaded(CARRIED, "", source);
+        let listed: Vec<_> = loaded.report.inert().map(|(entry, _)| entry.path.as_str()).collect();
+        assert!(listed.contains(&"Resources.Empty") && listed.contains(&"Resources.Deploy"));
+        let stack = stack(loaded);
+        assert_eq!(stack.distributions.len(), 2);
+        assert_eq!(stack.functions.len(), 2);
+        for distribution in &stack.distributions {
+            let [site, api] = distribution.origins.as_slice() else { panic!() };
+            let Target::Directory(directory) = &site.target else { panic!("{:?}", site.target) };
+            assert!(directory.join("index.html").is_file(), "{}", directory.display());
+            assert!(matches!(api.target, Target::Api(_)), "{:?}", api.target);
+        }
+        for function in &stack.functions {
+            let Code::Directory(code) = &function.code else { panic!("{:?}", function.code) };
+            assert!(code.join("index.js").is_file(), "{}", code.display());
+        }
+        drop(root);
+    }
+}
+
+#[test]
+fn a_stack_that_is_chosen_is_served_alone_with_what_it_refers_to() {
+    let (_root, loaded) = loaded(CARRIED, "", "cdk.out/Web.template.json");
+    let stack = stack(loaded);
+    assert_eq!((stack.name.as_str(), stack.account.as_str()), ("Web", "111122223333"));
+    assert_eq!((stack.distributions.len(), stack.functions.len()), (1, 1));
+    let api = &stack.distributions[0].origins[1];
+    // The API's own region, not that of the distribution.
+    assert!(api.domain_name.ends_with(".lambda-url.eu-west-1.on.aws"), "{}", api.domain_name);
+}
+
+#[test]
+fn what_crosses_from_nowhere_and_a_bucket_that_is_not_copied_whole_are_told() {
+    let nowhere = r#"{"Fn::GetAtt": ["Read", "/cdk/exports/web/other"]}"#;
+    problem(&loaded(nowhere, "", "cdk.out").1, "only AWS knows Read./cdk/exports/web/other");
+    let prefix = r#", "DestinationBucketKeyPrefix": "v1""#;
+    problem(&loaded(CARRIED, prefix, "cdk.out").1, "is not here");
+}
+
+#[test]
+fn assemblies_that_are_none_are_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let cdk = root.path().join("cdk.out");
+    write(&cdk, &[("manifest.json", r#"{"version": "1", "artifacts": {}}"#)]);
+    problem(&load(&cdk, &Options::default()).unwrap(), "has no stacks");
+    problem(&load(&cdk.join("manifest.json"), &Options::default()).unwrap(), "give the directory");
+    write(&cdk, &[("manifest.json", "{}")]);
+    problem(&load(&cdk, &Options::default()).unwrap(), "no artifacts");
+    // A stage that holds itself.
+    write(&cdk, &[("manifest.json", &manifest(&[], Some(".")))]);
+    problem(&load(&cdk, &Options::default()).unwrap(), "more than 8 levels deep");
+    fs::remove_file(cdk.join("manifest.json")).unwrap();
+    assert!(load(&cdk, &Options::default()).unwrap_err().to_string().contains("manifest.json"));
+}
