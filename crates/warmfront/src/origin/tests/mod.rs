@@ -1,5 +1,7 @@
 //! Origins in these tests are raw sockets that follow a script; time is a clock that the test turns.
 
+#[cfg(feature = "tls")]
+mod calls;
 mod directory;
 mod framing;
 mod limits;
