@@ -28,7 +28,7 @@ pub(super) struct Draft {
     /// The place and path of each origin's `DomainName`.
     pub(super) origin_places: Vec<(Place, String)>,
     /// Where each origin's access control was written.
-    pub(super) access_controls: Vec<Option<Written>>,
+    pub(super) access_controls: AccessControls,
     /// Where `ContinuousDeploymentPolicyId` was written.
     pub(super) deployment: Option<Written>,
     /// Where `Staging: true` was written.
@@ -38,6 +38,9 @@ pub(super) struct Draft {
     /// The place and path of each alias.
     pub(super) alias_places: Vec<(Place, String)>,
 }
+
+/// For each origin, where its access control was written.
+type AccessControls = Vec<Option<Written>>;
 
 /// Limits of CloudFront (cloudfront.md §7).
 const MAX_ALIASES: usize = 100;
@@ -171,7 +174,7 @@ impl Compiler<'_> {
         &self,
         config: &Node,
         path: &str,
-    ) -> (Vec<warmfront_core::Origin>, Vec<(Place, String)>, Vec<Option<Written>>) {
+    ) -> (Vec<warmfront_core::Origin>, Vec<(Place, String)>, AccessControls) {
         let items = config.items_at("Origins");
         if let Some(entry) = config.entry("Origins").filter(|entry| !entry.value.is_unknown()) {
             if items.is_empty() {
