@@ -6,6 +6,7 @@ mod directory;
 mod framing;
 mod limits;
 mod pooling;
+mod signing;
 mod timing;
 #[cfg(feature = "tls")]
 mod tls;
