@@ -139,7 +139,7 @@ fn completed(known: Place, more: Place) -> Place {
 }
 
 /// What the databases Country, City and ASN (and those that follow their shape) have of an address.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Record<'a> {
     #[serde(borrow)]
@@ -218,19 +218,6 @@ impl<'de> Deserialize<'de> for Number {
             }
         }
         deserializer.deserialize_any(AnyNumber)
-    }
-}
-
-impl Default for Record<'_> {
-    fn default() -> Self {
-        Self {
-            country: Named::default(),
-            subdivisions: Vec::new(),
-            city: Named::default(),
-            postal: Postal::default(),
-            location: Location::default(),
-            autonomous_system_number: None,
-        }
     }
 }
 
