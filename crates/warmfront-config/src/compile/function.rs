@@ -99,16 +99,16 @@ impl Compiler<'_> {
         if let Some(text) = code.text_at("ZipFile") {
             return Some(Code::Inline(text.to_owned()));
         }
-        if let Some(path) = self.uploaded_code(resource, code).filter(|path| path.is_dir()) {
+        if let Some(path) = self.uploaded_code(resource, code) {
             return Some(Code::Directory(path));
         }
         let Some(text) = code.as_text() else {
             if !code.is_unknown() && !code.get("ZipFile").is_some_and(Node::is_unknown) {
                 let problem = Diagnostic::error(code.place.clone(), path, "the code of this function is not here")
-                    .help(format!(
+                    .help(self.unpack_help(resource, code).unwrap_or_else(|| format!(
                         "write Code: ./directory (as for \"aws cloudformation package\"), or ZipFile; or send the origin elsewhere with --origin ({})",
                         resource.id
-                    ));
+                    )));
                 self.problems.add(problem);
             }
             return None;

@@ -14,11 +14,54 @@ use crate::template::Resource;
 const BUCKET_DEPLOYMENT: &str = "Custom::CDKBucketDeployment";
 
 impl Compiler<'_> {
-    /// The directory or archive behind a `Code` with `S3Bucket` and `S3Key`.
+    /// The directory behind a `Code` with `S3Bucket` and `S3Key`. An archive counts when it lies
+    /// unpacked beside itself; `serverless package` packs what its service directory has.
     pub(super) fn uploaded_code(&self, resource: &Resource, code: &Node) -> Option<PathBuf> {
+        code.get("S3Key")?;
+        let Some(found) = self.upload(resource, code) else {
+            return self.service_directory(resource);
+        };
+        if found.is_dir() {
+            return Some(found);
+        }
+        let unpacked = Some(found.with_extension("")).filter(|path| path.is_dir());
+        unpacked.or_else(|| self.service_directory(resource))
+    }
+
+    /// What to do where only the archive is here.
+    pub(super) fn unpack_help(&self, resource: &Resource, code: &Node) -> Option<String> {
+        let archive = self.upload(resource, code).filter(|path| path.is_file())?;
+        let to = archive.with_extension("");
+        Some(format!(
+            "archives are not run; unpack it: unzip -d {} {}",
+            to.display(),
+            archive.display()
+        ))
+    }
+
+    fn upload(&self, resource: &Resource, code: &Node) -> Option<PathBuf> {
         let named = resource.known.asset.as_ref().map(|path| self.directory.join(path));
-        let by_key = code.text_at("S3Key").and_then(|key| self.uploaded(key));
-        named.filter(|path| path.exists()).or(by_key)
+        let key = code.text_at("S3Key");
+        let by_key = key.and_then(|key| self.uploaded(key));
+        // `serverless/shop/dev/1767225600-…/hello.zip`
+        let beside = key.and_then(|key| key.rsplit('/').next()).filter(|name| !name.is_empty());
+        let beside = beside.map(|name| self.directory.join(name)).filter(|path| path.is_file());
+        named.filter(|path| path.exists()).or(by_key).or(beside)
+    }
+
+    /// The directory of the service that a template in `.serverless` was packaged from, if the handler
+    /// lies there; a bundler's output does not.
+    fn service_directory(&self, resource: &Resource) -> Option<PathBuf> {
+        if self.directory.file_name()? != ".serverless" {
+            return None;
+        }
+        let service = match self.directory.parent()? {
+            here if here == std::path::Path::new("") => PathBuf::from("."),
+            parent => parent.to_owned(),
+        };
+        let (stem, _) = resource.property("Handler")?.as_text()?.rsplit_once('.')?;
+        let is_handler = |ending: &&str| service.join(format!("{stem}{ending}")).is_file();
+        [".js", ".mjs", ".cjs", ".py"].iter().any(|ending| is_handler(&ending)).then_some(service)
     }
 
     /// The directory that a deployment copies into this bucket, when it is all that the bucket gets.

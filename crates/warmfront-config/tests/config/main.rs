@@ -13,6 +13,7 @@ mod expressions;
 mod honesty;
 mod logs;
 mod never_panics;
+mod packaged;
 mod response_headers;
 mod sam;
 mod services;
