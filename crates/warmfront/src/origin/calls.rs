@@ -151,7 +151,7 @@ impl Activity {
 }
 
 enum Failure {
-    NotSent(Request<Sending>),
+    NotSent(Box<Request<Sending>>),
     Final(OriginError),
 }
 
@@ -256,7 +256,7 @@ async fn answer(
             Either::Right(_) => return Err(Failure::Final(limits.passed(clock))),
         };
         return sent.map_err(|mut failed| match failed.take_message() {
-            Some(unsent) => Failure::NotSent(unsent),
+            Some(unsent) => Failure::NotSent(Box::new(unsent)),
             None if activity.viewer_failed.load(Relaxed) => Failure::Final(OriginError::ViewerBody),
             None => Failure::Final(OriginError::Closed {
                 origin: limits.origin.clone(),
