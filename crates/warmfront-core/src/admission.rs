@@ -175,6 +175,13 @@ impl Refusal {
         }
     }
 
+    /// Whether a custom error response for its status replaces it. CloudFront guide: countries and
+    /// signatures; a request that the distribution does not take at all (for its form, host, scheme or
+    /// method) gets the edge's own words.
+    pub fn may_have_page(&self) -> bool {
+        matches!(self, Refusal::CountryBlocked | Refusal::Signature(_))
+    }
+
     /// Whether what follows on the connection is not to be trusted or not worth reading.
     ///
     /// CloudFront guide: 414 and 494 close; our framing rules close after every malformed head,

@@ -180,6 +180,17 @@ impl Distribution {
         configured.map_or(DEFAULT_ERROR_CACHING_MIN_TTL, |response| response.caching_min_ttl)
     }
 
+    /// The page that viewers get in place of an error of this status, if there is one (CloudFront guide:
+    /// custom error responses). An object's own error is never replaced by that object.
+    pub fn error_page(&self, status: u16, path: &str) -> Option<&ErrorPage> {
+        // Nothing to look through for nearly every reply.
+        if status < 400 {
+            return None;
+        }
+        let configured = self.error_responses.iter().find(|response| response.status == status)?;
+        configured.page.as_ref().filter(|page| page.path != path)
+    }
+
     /// The path that the rest of the request's life sees: the default root object for exactly `/`,
     /// the path itself otherwise (CloudFront guide: default root object).
     ///

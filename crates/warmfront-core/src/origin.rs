@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::{HeaderName, HeaderValue};
+use ::http::{HeaderName, HeaderValue, Method};
 
 use crate::api::Api;
 
@@ -103,6 +103,53 @@ pub struct Failover {
     pub origin: usize,
     /// The statuses of the primary that lead to the secondary.
     pub statuses: Vec<u16>,
+}
+
+/// What became of a request to a primary origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempted {
+    /// It answered with this status.
+    Answered(u16),
+    /// Its name does not resolve, or nobody accepts a connection.
+    NotConnected,
+    /// No connection was accepted in time.
+    ConnectTimedOut,
+    /// A connection was accepted, but the answer did not come in time.
+    TimedOut,
+    /// Its certificate was refused, or what it sent was no response.
+    Broken,
+    /// The edge itself had no room, or the viewer gave up: no other origin would change that.
+    NotItsFault,
+}
+
+impl Failover {
+    /// Whether a request may go on to the secondary origin. CloudFront guide: GET and HEAD, and OPTIONS
+    /// where it is cached; everything else is for the primary origin alone.
+    pub fn covers(method: &Method, caches_options: bool) -> bool {
+        matches!(*method, Method::GET | Method::HEAD)
+            || (*method == Method::OPTIONS && caches_options)
+    }
+
+    /// The listed status for which the request goes on to the secondary origin, if it does.
+    ///
+    /// CloudFront guide (§5.2): no connection counts where 503 is listed, no answer in time where 504 is.
+    /// A failed connection reaches viewers as 502, and an attempt that timed out as 504, so a group that
+    /// lists those fails over too: who lists a status means the error that viewers would see.
+    pub fn after(&self, attempted: Attempted) -> Option<u16> {
+        let answered;
+        let led_by: &[u16] = match attempted {
+            Attempted::Answered(status) => {
+                answered = [status];
+                &answered
+            }
+            Attempted::NotConnected => &[502, 503],
+            Attempted::ConnectTimedOut => &[504, 503],
+            Attempted::TimedOut => &[504],
+            Attempted::Broken => &[502],
+            Attempted::NotItsFault => &[],
+        };
+        led_by.iter().copied().find(|status| self.statuses.contains(status))
+    }
 }
 
 /// What kind of server an origin is.
@@ -264,5 +311,42 @@ mod tests {
         assert_eq!(scheme(Some(SigningBehavior::Always)), Scheme::Https);
         assert_eq!(scheme(Some(SigningBehavior::NoOverride)), Scheme::Http);
         assert_eq!(scheme(None), Scheme::Http);
+    }
+
+    #[test]
+    fn each_failure_of_a_primary_origin_leads_on_where_its_status_is_listed() {
+        const ALL: [u16; 6] = [404, 500, 502, 503, 504, 429];
+        for (attempted, leading) in [
+            (Attempted::Answered(500), &[500][..]),
+            (Attempted::Answered(404), &[404]),
+            (Attempted::Answered(200), &[]),
+            (Attempted::NotConnected, &[502, 503]),
+            (Attempted::ConnectTimedOut, &[503, 504]),
+            (Attempted::TimedOut, &[504]),
+            (Attempted::Broken, &[502]),
+            (Attempted::NotItsFault, &[]),
+        ] {
+            for status in ALL {
+                let group = Failover { group: "g".to_owned(), origin: 1, statuses: vec![status] };
+                let expected = leading.contains(&status).then_some(status);
+                assert_eq!(group.after(attempted), expected, "{attempted:?}, {status} listed");
+            }
+        }
+    }
+
+    #[test]
+    fn only_methods_that_read_go_on_to_the_secondary_origin() {
+        for (method, caches_options, covered) in [
+            (Method::GET, false, true),
+            (Method::HEAD, false, true),
+            (Method::OPTIONS, false, false),
+            (Method::OPTIONS, true, true),
+            (Method::POST, true, false),
+            (Method::PUT, true, false),
+            (Method::PATCH, true, false),
+            (Method::DELETE, true, false),
+        ] {
+            assert_eq!(Failover::covers(&method, caches_options), covered, "{method}");
+        }
     }
 }

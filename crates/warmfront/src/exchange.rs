@@ -1,6 +1,6 @@
 //! One request under way: its id, its time, the configuration it started with, and what is told at the end.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use http::header::{HOST, REFERER, SET_COOKIE, USER_AGENT};
@@ -30,7 +30,57 @@ pub(crate) struct Exchange {
     delivery: Box<Delivery>,
 }
 
+/// What the stages behind the walk may ask of an exchange; a page that is fetched after an error has
+/// one without an exchange of its own.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    pub(crate) shared: &'a Arc<Shared>,
+    pub(crate) id: &'a RequestId,
+    pub(crate) started: Duration,
+    pub(crate) asked: &'a OnceLock<Arc<Asked>>,
+    /// Set when the viewer wants to know what was decided.
+    pub(crate) explaining: Option<&'a Explaining>,
+}
+
+impl<'a> Scope<'a> {
+    pub(crate) fn id(&self) -> &'a RequestId {
+        self.id
+    }
+
+    pub(crate) fn shared(&self) -> &'a Arc<Shared> {
+        self.shared
+    }
+
+    /// An origin is about to be asked for this request: where what is learned of it is kept.
+    pub(crate) fn asks(&self) -> &'a Arc<Asked> {
+        self.asked.get_or_init(Arc::default)
+    }
+
+    /// What became of the response in the cache.
+    pub(crate) fn kept(&self, kept: impl FnOnce() -> Kept) {
+        if let Some(explaining) = self.explaining {
+            explaining.kept(kept());
+        }
+    }
+
+    /// When the request came, on the monotonic clock.
+    pub(crate) fn started(&self) -> Duration {
+        self.started
+    }
+}
+
 impl Exchange {
+    /// What later stages need to know.
+    pub(crate) fn scope(&self) -> Scope<'_> {
+        Scope {
+            shared: &self.delivery.shared,
+            id: &self.delivery.record.request_id,
+            started: self.delivery.started,
+            asked: &self.delivery.asked,
+            explaining: self.explaining.as_deref(),
+        }
+    }
+
     /// A request arrives. Its body is counted when that is told.
     pub(crate) fn begin(shared: &Arc<Shared>, request: &mut ViewerRequest) -> Self {
         let mut request_bytes = None;
@@ -93,11 +143,6 @@ impl Exchange {
         &self.delivery.shared
     }
 
-    /// An origin is about to be asked for this request: where what is learned of it is kept.
-    pub(crate) fn asks(&self) -> &Arc<Asked> {
-        self.delivery.asked.get_or_init(Arc::default)
-    }
-
     /// What was learned of the origin; `None` when none was asked.
     pub(crate) fn asked(&self) -> Option<&Asked> {
         self.delivery.asked.get().map(|asked| &**asked)
@@ -116,13 +161,6 @@ impl Exchange {
     /// A cookie that the reply sets, whatever it turns out to be.
     pub(crate) fn set_cookie(&mut self, cookie: Option<HeaderValue>) {
         self.set_cookie = cookie.map(Box::new);
-    }
-
-    /// What became of the response in the cache.
-    pub(crate) fn kept(&self, kept: impl FnOnce() -> Kept) {
-        if let Some(explaining) = &self.explaining {
-            explaining.kept(kept());
-        }
     }
 
     /// The distribution that answers, for the log.
@@ -166,7 +204,7 @@ impl Exchange {
 
     /// Adds the headers that every reply carries, and reports the request once its body is delivered.
     pub(crate) fn finish(mut self, answer: Answer) -> Reply {
-        let Answer { mut reply, result, detailed_result } = answer;
+        let Answer { mut reply, result, detailed_result, .. } = answer;
         let now = self.received();
         crate::respond::sign(reply.headers_mut(), self.shared(), self.id(), result, now);
         if let (Some(explaining), Some(distribution)) =

@@ -4,27 +4,28 @@
 //! one [`Outcome`] and fills the storage while the body streams.
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{AGE, CONTENT_LENGTH, DATE};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, StatusCode};
 use http_body::Body as _;
 use tokio::sync::oneshot;
 use warmfront_core::caching::validation::{conditional_headers, confirms, update_stored};
 use warmfront_core::caching::vary::viewer_vary;
 use warmfront_core::caching::{Lifetime, Storable};
+use warmfront_core::distribution::ErrorPage;
 use warmfront_core::http::date;
 use warmfront_core::http::storable_head::stored_head;
 use warmfront_core::policy::forwards_cookies;
 
 use crate::body::Body;
 use crate::cache::{
-    Failure, FillHead, Outcome, Permit, StoredHead, StoredMeta, StoredResponse, pump,
+    Failure, FillHead, Outcome, Permit, Source, StoredHead, StoredMeta, StoredResponse, pump,
 };
-use crate::origin::{OriginError, OriginRequest, OriginResponse};
-use crate::origination::{Origination, Prepared, is_personal, unconditional};
+use crate::error_pages::Pages;
+use crate::origin::{OriginError, OriginResponse};
+use crate::origination::{Answered, Asking, Origination, is_personal, unconditional};
 
 /// One fetch for everybody who waits for a key.
 pub(crate) struct Fetch {
@@ -34,6 +35,25 @@ pub(crate) struct Fetch {
     pub(crate) permit: Permit,
     /// Takes the response if it turns out to be for the leading viewer alone.
     pub(crate) leader: oneshot::Sender<OriginResponse>,
+    /// How an error page is fetched; `None` where the distribution has none.
+    pub(crate) pages: Option<Box<Pages>>,
+    /// This fetch is for an error page itself: an error of it is not replaced once more.
+    pub(crate) within_page: bool,
+}
+
+/// What came of asking, on its own.
+struct Heard {
+    source: Source,
+    headers: HeaderMap,
+    result: Result<OriginResponse, OriginError>,
+    /// It was asked whether what is stored is still right.
+    revalidates: bool,
+}
+
+impl Heard {
+    fn status(&self) -> Option<StatusCode> {
+        self.result.as_ref().ok().map(|response| response.head.status)
+    }
 }
 
 impl Fetch {
@@ -41,87 +61,78 @@ impl Fetch {
     ///
     /// Ends early, and gives the origin's connection up, when every viewer has gone and the object is
     /// not worth finishing.
-    pub(crate) async fn run(self, request: Prepared) {
-        let (mut head, viewer) = match request {
-            Ok(request) => (request.head, request.viewer),
-            Err(error) => return self.failed(error),
+    pub(crate) async fn run(mut self) {
+        // A HEAD within stale-while-revalidate: what is stored needs the body.
+        self.origination.get_the_body();
+        let Some(mut answered) = self.ask(|fetch, asking| fetch.conditional(asking)).await else {
+            return;
         };
-        if head.method == Method::HEAD {
-            // A HEAD within stale-while-revalidate: what is stored needs the body.
-            head.method = Method::GET;
-        }
-        let asked = std::mem::take(&mut head.headers);
-        let (mut sent, revalidating) = self.conditional(&asked);
-        let mut response = match self.send(&head, viewer, sent.clone()).await {
-            None => return,
-            Some(Ok(response)) => response,
-            Some(Err(error)) => return self.failed(error),
-        };
-        if revalidating && response.head.status == StatusCode::NOT_MODIFIED {
-            if self.confirmed(&sent, &response.head.headers) {
+        if answered.revalidates && answered.status() == Some(StatusCode::NOT_MODIFIED) {
+            if self.confirmed(&answered) {
                 return;
             }
-            sent = unconditional(&asked);
-            response = match self.send(&head, viewer, sent.clone()).await {
+            match self.ask(|_, asking| unconditional(&asking.headers)).await {
+                Some(whole) => answered = whole,
                 None => return,
-                Some(Ok(response)) => response,
-                Some(Err(error)) => return self.failed(error),
-            };
+            }
         }
-        let status = response.head.status;
-        if let Some(error) = self.origination.unasked_not_modified(is_personal(&sent), status) {
-            return self.failed(error);
+        let Heard { source, headers, result, .. } = answered;
+        match result {
+            Err(error) => self.failed(source, error).await,
+            Ok(response) => {
+                let status = response.head.status;
+                if status.is_server_error() && self.answer_with_stale(status.as_u16()) {
+                    return;
+                }
+                self.keep(source, &headers, response).await;
+            }
         }
-        if status.is_server_error() && self.answer_with_stale(status.as_u16()) {
-            return;
-        }
-        self.keep(&sent, response).await;
     }
 
-    /// One request to the origin; `None` when every viewer has gone meanwhile.
-    async fn send(
-        &self,
-        head: &http::request::Parts,
-        viewer: SocketAddr,
-        headers: HeaderMap,
-    ) -> Option<Result<OriginResponse, OriginError>> {
-        let mut head = head.clone();
-        head.headers = headers;
-        let request_id = self.origination.id.as_str().to_owned();
-        let request = OriginRequest { head, body: Body::empty(), viewer, request_id };
-        let origination = &self.origination;
+    /// Asks the origin, or the origins of a group; `None` when every viewer has gone meanwhile.
+    async fn ask(&self, headers: impl Fn(&Self, &Asking) -> HeaderMap) -> Option<Heard> {
+        let asked = self.origination.ask(Body::empty(), |asking| headers(self, asking));
         let fill = &self.permit.fill;
-        tokio::select! {
+        let Answered { by, headers, result } = tokio::select! {
             biased;
-            sent = origination.connector.send(&origination.origin, origination.scheme, request) => {
-                Some(sent.map(|response| origination.cleaned(response)))
-            }
-            () = poll_fn(|cx| fill.poll_deserted(cx)) => None,
-        }
+            answered = asked => answered,
+            () = poll_fn(|cx| fill.poll_deserted(cx)) => return None,
+        };
+        let revalidates = self.may_revalidate(by) && is_personal(&headers);
+        Some(Heard { source: by.source, headers, result, revalidates })
     }
 
     /// The headers that ask only for what has changed since `stale` was stored, if something is
-    /// stored. CloudFront asks for everything when cookies are forwarded (CloudFront guide: caching
-    /// content based on cookies).
-    fn conditional(&self, asked: &HeaderMap) -> (HeaderMap, bool) {
+    /// stored.
+    fn conditional(&self, asking: &Asking) -> HeaderMap {
         let Some(stale) = self.stale.as_ref().filter(|_| !nothing_stored(&self.stale)) else {
-            return (asked.clone(), false);
+            return asking.headers.clone();
         };
-        let mut headers = unconditional(asked);
-        let mut any = false;
-        if !forwards_cookies(&self.origination.behavior) {
+        let mut headers = unconditional(&asking.headers);
+        if self.may_revalidate(asking) {
             for (name, value) in conditional_headers(&stale.meta.head.headers()) {
                 headers.insert(name, value);
-                any = true;
             }
         }
-        (headers, any)
+        headers
+    }
+
+    /// Whether this origin may say that `stale` is still right. CloudFront asks for everything when
+    /// cookies are forwarded (CloudFront guide: caching content based on cookies). Of a group, only the
+    /// origin that the validators came from knows what they stand for: elsewhere the same date or ETag
+    /// may belong to other bytes.
+    fn may_revalidate(&self, asking: &Asking) -> bool {
+        let stale = self.stale.as_ref().filter(|_| !nothing_stored(&self.stale));
+        !forwards_cookies(&self.origination.behavior)
+            && stale.is_some_and(|stale| stale.meta.source == asking.source)
     }
 
     /// 304: the stored body lives on under the newer head (RFC 9111 §4.3.4). `false` when the 304
     /// speaks of another response than the stored one, so that the object must be fetched whole.
-    fn confirmed(&self, request: &HeaderMap, not_modified: &HeaderMap) -> bool {
-        let Some(stale) = &self.stale else { return false };
+    fn confirmed(&self, answered: &Heard) -> bool {
+        let (Some(stale), Ok(response)) = (&self.stale, &answered.result) else { return false };
+        let (request, not_modified) = (&answered.headers, &response.head.headers);
+        let asking = self.origination.asking(answered.source);
         let stored = stale.meta.head.headers();
         if !confirms(&stored, not_modified) {
             return false;
@@ -130,7 +141,7 @@ impl Fetch {
         let origination = &self.origination;
         let mut headers = update_stored(&stored, not_modified);
         let status = stale.meta.status;
-        let storable = origination.storable(request, status, &headers);
+        let storable = origination.storable(asking, request, status, &headers);
         let lifetime = match storable {
             Storable::For(lifetime) => lifetime,
             // The newer head forbids storing; it is good for this one answer.
@@ -142,12 +153,13 @@ impl Fetch {
             },
         };
         viewer_vary(&origination.behavior, &mut headers);
-        stored_head(&mut headers, forwards_cookies(&origination.behavior), origination.is_s3());
+        stored_head(&mut headers, forwards_cookies(&origination.behavior), asking.is_s3());
         let meta = StoredMeta {
             status,
             head: StoredHead::new(&headers),
             lifetime,
             stored_at: origination.shared.clock.monotonic(),
+            source: answered.source,
         };
         let refreshed = Arc::new(stale.refreshed(meta));
         let kept = match storable {
@@ -163,7 +175,7 @@ impl Fetch {
     }
 
     /// The origin gave no response: the stale copy answers, or the error is remembered.
-    fn failed(self, error: OriginError) {
+    async fn failed(self, source: Source, error: OriginError) {
         self.origination.note(&error);
         if self.answer_with_stale(error.status()) {
             return;
@@ -171,17 +183,64 @@ impl Fetch {
         let failure = Failure { status: error.status(), detailed_result: error.detailed_result() };
         let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::BAD_GATEWAY);
         let nothing = HeaderMap::new();
+        let asking = self.origination.asking(source);
         // That the edge itself had no room is over sooner than an error of the origin.
         let is_ours = matches!(error, OriginError::Unavailable { .. });
         if !is_ours
-            && let Storable::For(lifetime) = self.origination.storable(&nothing, status, &nothing)
+            && let Storable::For(lifetime) =
+                self.origination.storable(asking, &nothing, status, &nothing)
         {
-            let shared = &self.origination.shared;
-            let now = shared.clock.monotonic();
-            let memory = StoredResponse::failed(failure, lifetime, now);
-            shared.cache.storage.replace(&self.permit.key, self.stale.as_ref(), Arc::new(memory));
+            match self.page_for(status) {
+                None => self.remember(failure, lifetime, source),
+                Some(_) if self.within_page => {}
+                Some(page) => {
+                    let page = page.clone();
+                    return self.answer_with_page(&page, status, lifetime).await;
+                }
+            }
         }
         self.permit.fill.publish(Outcome::Failed(Arc::new(error)));
+    }
+
+    /// Keeps in mind that there is no response; whoever comes within `lifetime` gets a page of the edge.
+    fn remember(&self, failure: Failure, lifetime: Lifetime, source: Source) {
+        self.store_memory(Arc::new(self.memory(failure, lifetime, source)));
+    }
+
+    fn memory(&self, failure: Failure, lifetime: Lifetime, source: Source) -> StoredResponse {
+        let now = self.origination.shared.clock.monotonic();
+        let mut memory = StoredResponse::failed(failure, lifetime, now);
+        memory.meta.source = source;
+        memory
+    }
+
+    fn store_memory(&self, memory: Arc<StoredResponse>) {
+        let storage = &self.origination.shared.cache.storage;
+        storage.replace(&self.permit.key, self.stale.as_ref(), memory);
+    }
+
+    fn page_for(&self, status: StatusCode) -> Option<&ErrorPage> {
+        self.pages.as_ref()?.page_for(status)
+    }
+
+    /// The custom error page, or what became of fetching it, answers in place of an error and is stored
+    /// for as long as the error would have been (CloudFront guide: how CloudFront caches error pages).
+    async fn answer_with_page(mut self, page: &ErrorPage, status: StatusCode, lifetime: Lifetime) {
+        let Some(pages) = self.pages.take() else { return };
+        let fill = self.permit.fill.clone();
+        let fetched = tokio::select! {
+            biased;
+            fetched = pages.fetch(page) => fetched,
+            () = poll_fn(|cx| fill.poll_deserted(cx)) => return,
+        };
+        match fetched {
+            Ok(response) => self.store(response, lifetime, Source::ErrorPage(status)).await,
+            Err(failure) => {
+                let memory = Arc::new(self.memory(failure, lifetime, Source::ErrorPage(status)));
+                self.store_memory(memory.clone());
+                self.permit.fill.publish(Outcome::Stored(memory));
+            }
+        }
     }
 
     /// CloudFront guide: an expired copy is served while the origin fails, and the origin is tried
@@ -201,20 +260,37 @@ impl Fetch {
         true
     }
 
-    /// A response to look at: it is stored while it streams, or it goes to the leading viewer alone.
-    async fn keep(mut self, request: &HeaderMap, mut response: OriginResponse) {
+    /// A response to look at: it is stored while it streams, or it goes to the leading viewer alone. An
+    /// error that is stored may have a page in its place.
+    async fn keep(self, source: Source, request: &HeaderMap, mut response: OriginResponse) {
         let head = &response.head;
         // What a viewer's own condition or range brought about (412, 416, 206, 304) is for that viewer.
         if nothing_stored(&self.stale) && head.status != StatusCode::OK && is_personal(request) {
             return self.hand_to_leader(response);
         }
-        let lifetime = match self.origination.storable(request, head.status, &head.headers) {
+        let asking = self.origination.asking(source);
+        let lifetime = match self.origination.storable(asking, request, head.status, &head.headers)
+        {
             Storable::For(lifetime) => lifetime,
             Storable::No(reason) => {
                 response.head.extensions.insert(reason);
                 return self.hand_to_leader(response);
             }
         };
+        match self.page_for(head.status) {
+            None => self.store(response, lifetime, source).await,
+            // Whoever asks for it as an object gets another page in its place.
+            Some(_) if self.within_page => self.hand_to_leader(response),
+            Some(page) => {
+                let (page, status) = (page.clone(), head.status);
+                // The error's own body goes nowhere, and its connection is given up.
+                drop(response);
+                self.answer_with_page(&page, status, lifetime).await;
+            }
+        }
+    }
+
+    async fn store(mut self, mut response: OriginResponse, lifetime: Lifetime, source: Source) {
         let length = response.body.size_hint().exact();
         let storage = &self.origination.shared.cache.storage;
         let Ok(writer) = storage.begin(&self.permit.key, length) else {
@@ -227,7 +303,7 @@ impl Fetch {
         headers.entry(DATE).or_insert_with(|| date::header_value(shared.clock.wall()));
         let for_leader = headers.clone();
         let forwards_cookies = forwards_cookies(&self.origination.behavior);
-        stored_head(headers, forwards_cookies, self.origination.is_s3());
+        stored_head(headers, forwards_cookies, self.origination.asking(source).is_s3());
         let leader_gets_more =
             for_leader.len() > headers.len() + usize::from(for_leader.contains_key(AGE));
         let meta = StoredMeta {
@@ -235,6 +311,7 @@ impl Fetch {
             head: StoredHead::new(headers),
             lifetime,
             stored_at: shared.clock.monotonic(),
+            source,
         };
         let shared_answer = !meta.lifetime.fresh_for.is_zero();
         let fill_head = FillHead {
@@ -257,7 +334,8 @@ impl Fetch {
     }
 }
 
-/// Whether there is no response to revalidate: nothing at all, or the memory of a failure.
+/// Whether there is no response to revalidate: nothing at all, the memory of a failure, or a page in an
+/// error's place, whose validators belong to another object.
 pub(crate) fn nothing_stored(stale: &Option<Arc<StoredResponse>>) -> bool {
-    stale.as_ref().is_none_or(|stale| stale.failure.is_some())
+    stale.as_ref().is_none_or(|stale| stale.failure.is_some() || stale.meta.source.is_error_page())
 }

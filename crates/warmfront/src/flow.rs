@@ -23,18 +23,20 @@ use warmfront_core::http::grpc;
 use warmfront_core::http::upgrade;
 use warmfront_core::policy::cache_key::{is_cacheable_method, write_cache_key};
 use warmfront_core::policy::forwards_cookies;
+use warmfront_core::policy::origin_request::Failing;
 use warmfront_core::request_view::RequestView;
 use warmfront_core::{Behavior, Distribution};
 
 use crate::asked::Asked;
 use crate::body::Body;
-use crate::cache::{Fills, Join, Outcome, StoredResponse};
+use crate::cache::{Fills, Join, Outcome, Source, StoredResponse};
 use crate::deployment::{Deployed, deployed};
 use crate::edge::Edge;
-use crate::exchange::Exchange;
+use crate::error_pages::{self, Pages};
+use crate::exchange::{Exchange, Scope};
 use crate::explaining::Kept;
 use crate::fetch::{Fetch, nothing_stored};
-use crate::origination::{self, Origination, Prepared};
+use crate::origination::{self, Originated, Origination};
 use crate::request::{Reply, Viewer, ViewerRequest};
 use crate::respond::{self, Answer, result};
 use crate::tunnel::Handover;
@@ -82,10 +84,7 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest)
     let place = exchange.place(&distribution, behavior, viewer, &head.headers);
     let exchange = &*exchange;
     let access = &exchange.shared().access;
-    if !access.admits(&distribution, place.as_deref()) {
-        return refuse(Refusal::CountryBlocked, exchange);
-    }
-    let mut view = RequestView {
+    let view = RequestView {
         method: &head.method,
         scheme: viewer.scheme,
         version: head.version,
@@ -95,8 +94,15 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest)
         headers: headers.as_deref().unwrap_or(&head.headers),
         place: place.as_deref(),
     };
+    let distribution = &distribution;
+    let scope = exchange.scope();
+    let mut route =
+        Route { edge, exchange: scope, distribution, behavior, viewer, head, view, failing: None };
+    if !access.admits(distribution, place.as_deref()) {
+        return Box::pin(route.refused(Refusal::CountryBlocked)).await;
+    }
     let has_body = !body.is_end_stream() && !Box::pin(ends_without_data(&view, body)).await;
-    match admit(&distribution, behavior, &view, has_body) {
+    match admit(distribution, behavior, &view, has_body) {
         Admission::Pass => {}
         Admission::RedirectToHttps { status } => {
             return match https_location(&view, target.path, exchange.shared().https_port) {
@@ -110,37 +116,27 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest)
     if let Some(keys) = &behavior.trusted_keys {
         match access.without_signature(keys, &view, target.path, exchange, viewer) {
             Ok(query) => own_query = query,
-            Err(refusal) => return refuse(refusal, exchange),
+            Err(refusal) => return Box::pin(route.refused(refusal)).await,
         }
-        view.query = own_query.as_deref();
+        route.view.query = own_query.as_deref();
     }
 
-    let distribution = &distribution;
     // A connection that nobody can hand over stays HTTP, and nothing asks the origin for more.
     let tunnel = match handover {
-        Some(viewer) if target.has_upgrade => upgrade::asked(&view).map(|asked| (asked, viewer)),
+        Some(viewer) if target.has_upgrade => {
+            upgrade::asked(&route.view).map(|asked| (asked, viewer))
+        }
         _ => None,
     };
-    let is_call = behavior.grpc && grpc::is_call(&view);
-    let route = Route { edge, exchange, distribution, behavior, viewer, head, view };
-    let cacheable = is_cacheable_method(behavior, &head.method)
-        && !behavior.cache_policy.ttl.disable_caching()
-        && body.is_end_stream();
-    // The ways to an origin are boxed, so that a hit does not move the room that they need.
-    let mut answer = if let Some((protocol, viewer)) = tunnel {
-        Box::pin(route.answer_by_tunnel(protocol, viewer)).await
-    } else if is_call {
-        Box::pin(route.answer_call(std::mem::take(body))).await
-    } else if cacheable {
-        let key = route.key();
-        // A hit needs no second look at the clock.
-        match route.lookup(&key, exchange.started()) {
-            Lookup::Answer(answer) => answer,
-            Lookup::Origin(stale) => Box::pin(route.answer_by_fetch(&key, stale)).await,
-        }
-    } else {
-        Box::pin(route.answer_from_origin(std::mem::take(body))).await
+    let is_call = behavior.grpc && grpc::is_call(&route.view);
+    let mut answer = match tunnel {
+        Some((protocol, viewer)) => Box::pin(route.answer_by_tunnel(protocol, viewer)).await,
+        None if is_call => Box::pin(route.answer_call(std::mem::take(body))).await,
+        None => route.answer(body).await,
     };
+    if distribution.error_page(answer.reply.status().as_u16(), route.view.path).is_some() {
+        answer = Box::pin(error_pages::replaced(&route, answer)).await;
+    }
     if let Some(policy) = &behavior.response_headers_policy {
         respond::apply_policy(policy, exchange, head, &mut answer);
     }
@@ -167,14 +163,16 @@ async fn ends_without_data(view: &RequestView<'_>, body: &mut Body) -> bool {
 }
 
 /// A request that was let in, and where it goes.
-struct Route<'a> {
-    edge: &'a Edge,
-    exchange: &'a Exchange,
-    distribution: &'a Arc<Distribution>,
-    behavior: &'a Arc<Behavior>,
-    viewer: &'a Viewer,
-    head: &'a http::request::Parts,
-    view: RequestView<'a>,
+pub(crate) struct Route<'a> {
+    pub(crate) edge: &'a Edge,
+    pub(crate) exchange: Scope<'a>,
+    pub(crate) distribution: &'a Arc<Distribution>,
+    pub(crate) behavior: &'a Arc<Behavior>,
+    pub(crate) viewer: &'a Viewer,
+    pub(crate) head: &'a http::request::Parts,
+    pub(crate) view: RequestView<'a>,
+    /// Set when the request fetches an error page: what failed.
+    pub(crate) failing: Option<Failing<'a>>,
 }
 
 /// What the cache has for a request.
@@ -185,6 +183,29 @@ enum Lookup {
 }
 
 impl Route<'_> {
+    /// From the cache, or from an origin.
+    pub(crate) async fn answer(&self, body: &mut Body) -> Answer {
+        let cacheable = is_cacheable_method(self.behavior, &self.head.method)
+            && !self.behavior.cache_policy.ttl.disable_caching()
+            && body.is_end_stream();
+        // The ways to an origin are boxed, so that a hit does not move the room that they need.
+        if !cacheable {
+            return Box::pin(self.answer_from_origin(std::mem::take(body))).await;
+        }
+        let key = self.key();
+        // A hit needs no second look at the clock.
+        match self.lookup(&key, self.exchange.started()) {
+            Lookup::Answer(answer) => answer,
+            Lookup::Origin(stale) => Box::pin(self.answer_by_fetch(&key, stale)).await,
+        }
+    }
+
+    /// The edge says no, in its own words or with the distribution's error page.
+    async fn refused(&self, refusal: Refusal) -> Answer {
+        let answer = respond::refused(&refusal, &self.head.method, self.exchange.id());
+        error_pages::replaced(self, answer).await
+    }
+
     fn key(&self) -> Vec<u8> {
         let mut key = Vec::with_capacity(256);
         write_cache_key(&mut key, self.distribution, self.behavior, &self.view);
@@ -200,7 +221,9 @@ impl Route<'_> {
                 return self.head_from_origin(stale).await;
             }
             // What the viewer asks for itself alone, and what CloudFront never collapses, nobody waits for.
-            let alone = forwards_cookies(self.behavior)
+            // Nor does the fetch of a page wait for anybody: that one may be waiting for a page itself.
+            let alone = self.failing.is_some()
+                || forwards_cookies(self.behavior)
                 || (nothing_stored(&stale) && origination::is_personal(&self.head.headers));
             let join = if alone { Join::TooLate } else { cache.fills.join(key) };
             let (ticket, private) = match join {
@@ -249,9 +272,24 @@ impl Route<'_> {
     fn lookup(&self, key: &[u8], now: Duration) -> Lookup {
         let shared = &self.exchange.shared();
         let Some(stored) = shared.cache.storage.lookup(key) else { return Lookup::Origin(None) };
+        if self.failing.is_some()
+            && let Source::ErrorPage(status) = stored.meta.source
+        {
+            // The page cannot be had, and has a page in its place that is not meant here.
+            return match freshness(&stored.meta.lifetime, stored.resident(now)) {
+                Freshness::Fresh => Lookup::Answer(self.failed(status.as_u16(), "OriginCommError")),
+                _ => Lookup::Origin(None),
+            };
+        }
         let hit = |result| {
             self.exchange.kept(|| Kept::For(stored.meta.lifetime));
-            Lookup::Answer(respond::from_stored(self.exchange, self.head, &stored, result, now))
+            Lookup::Answer(respond::from_stored(
+                self.exchange.id(),
+                self.head,
+                &stored,
+                result,
+                now,
+            ))
         };
         match freshness(&stored.meta.lifetime, stored.resident(now)) {
             Freshness::Fresh => hit(result::HIT),
@@ -274,21 +312,21 @@ impl Route<'_> {
             Outcome::Stored(stored) => {
                 self.exchange.kept(|| Kept::For(stored.meta.lifetime));
                 let result = if led { result::REFRESH_HIT } else { result::HIT };
-                respond::from_stored(self.exchange, self.head, &stored, result, now)
+                respond::from_stored(self.exchange.id(), self.head, &stored, result, now)
             }
             Outcome::Failed(error) => self.failed(error.status(), error.detailed_result()),
             Outcome::NotShared | Outcome::Abandoned => self.failed(500, "Error"),
         }
     }
 
-    fn failed(&self, status: u16, detailed_result: &'static str) -> Answer {
+    pub(crate) fn failed(&self, status: u16, detailed_result: &'static str) -> Answer {
         respond::failed(status, detailed_result, &self.head.method, self.exchange.id())
     }
 
     /// A HEAD that the cache cannot answer: forwarded as HEAD, and nothing is stored.
     async fn head_from_origin(&self, stale: Option<Arc<StoredResponse>>) -> Answer {
-        let origination = self.origination(self.exchange.asks().clone());
-        let sent = origination::pass(&origination, self.origin_request(Body::empty())).await;
+        let origination = self.origination(self.exchange.asks().clone(), false);
+        let sent = origination.pass(Body::empty()).await.result;
         let failing = match &sent {
             Ok(response) => response.head.status.is_server_error(),
             Err(_) => true,
@@ -296,7 +334,7 @@ impl Route<'_> {
         if let Some(stale) = stale.filter(|stale| failing && origination.may_answer(stale)) {
             let now = self.exchange.shared().clock.monotonic();
             return respond::from_stored(
-                self.exchange,
+                self.exchange.id(),
                 self.head,
                 &stale,
                 result::REFRESH_HIT,
@@ -311,8 +349,9 @@ impl Route<'_> {
 
     /// A request that is never answered from the cache.
     async fn answer_from_origin(&self, body: Body) -> Answer {
-        let origination = self.origination(self.exchange.asks().clone());
-        match origination::pass(&origination, self.origin_request(body)).await {
+        let has_body = !body.is_end_stream();
+        let origination = self.origination(self.exchange.asks().clone(), has_body);
+        match origination.pass(body).await.result {
             Ok(response) => respond::relayed(self.behavior, response),
             Err(error) => self.failed(error.status(), error.detailed_result()),
         }
@@ -335,9 +374,10 @@ impl Route<'_> {
         asked: Arc<Asked>,
     ) -> (crate::cache::Ticket, tokio::sync::oneshot::Receiver<crate::OriginResponse>) {
         let (leader, private) = tokio::sync::oneshot::channel();
-        let request = self.origin_request(Body::empty());
-        let fetch = Fetch { origination: self.origination(asked), stale, permit, leader };
-        tokio::spawn(fetch.run(request));
+        let origination = self.origination(asked, false);
+        let (pages, within_page) = (Pages::for_everyone(self), self.failing.is_some());
+        let fetch = Fetch { origination, stale, permit, leader, pages, within_page };
+        tokio::spawn(fetch.run());
         (ticket, private)
     }
 
@@ -356,30 +396,18 @@ impl Route<'_> {
         }
     }
 
-    fn origin_request(&self, body: Body) -> Prepared {
-        origination::prepare(
-            self.exchange,
-            self.distribution,
-            self.behavior,
-            self.viewer,
-            &self.view,
-            body,
-        )
-    }
-
-    fn origination(&self, asked: Arc<Asked>) -> Origination {
-        let origin = &self.distribution.origins[self.behavior.origin];
-        asked.turned_to(origin, None);
-        Origination {
-            shared: self.exchange.shared().clone(),
-            connector: self.edge.connector.clone(),
-            distribution: self.distribution.clone(),
-            behavior: self.behavior.clone(),
-            origin: origin.clone(),
-            scheme: origin.scheme_for(self.viewer.scheme),
-            id: *self.exchange.id(),
-            asked,
-        }
+    fn origination(&self, asked: Arc<Asked>, has_body: bool) -> Origination {
+        let originated = Originated {
+            connector: &self.edge.connector,
+            scope: self.exchange,
+            distribution: self.distribution,
+            behavior: self.behavior,
+            viewer: self.viewer,
+            view: &self.view,
+            failing: self.failing,
+            has_body,
+        };
+        originated.prepare(asked)
     }
 }
 

@@ -11,6 +11,7 @@ pub mod cache;
 pub mod clock;
 mod deployment;
 pub mod edge;
+mod error_pages;
 mod exchange;
 mod explaining;
 mod fetch;

@@ -1,134 +1,231 @@
-//! One request on its way to an origin: how the policies shape it, and what is taken off the response.
-//!
-//! [`pass`] carries it for one viewer. What a response means for the cache is `fetch`'s story.
+//! One request on its way to an origin, or to the two of a group: how the policies shape it, who is asked,
+//! and what is taken off the response. What a response means for the cache is `fetch`'s story.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::header::{
     IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use warmfront_core::caching::freshness::may_answer_for_failing_origin;
 use warmfront_core::caching::{ResponseFacts, Storable, storable};
 use warmfront_core::http::storable_head::passed_head;
-use warmfront_core::origin::{OriginKind, Scheme};
+use warmfront_core::origin::{Attempted, Failover, OriginKind, Scheme};
 use warmfront_core::policy::forwards_cookies;
-use warmfront_core::policy::origin_request::{EdgeFacts, Forwarded, origin_request};
+use warmfront_core::policy::origin_request::{EdgeFacts, Failing, Forwarded, origin_request};
 use warmfront_core::request_view::RequestView;
 use warmfront_core::{Behavior, Distribution, Origin};
 
 use crate::asked::Asked;
 use crate::body::Body;
-use crate::cache::StoredResponse;
+use crate::cache::{Source, StoredResponse};
 use crate::edge::Shared;
-use crate::exchange::Exchange;
+use crate::exchange::Scope;
 use crate::origin::{Connector, OriginError, OriginRequest, OriginResponse, Timing};
 use crate::request::Viewer;
 use crate::request_id::RequestId;
 
 const VIEWER_TLS: HeaderName = HeaderName::from_static("cloudfront-viewer-tls");
 
-/// Everything a request to an origin needs to know of its exchange.
+/// Everything a request to an origin, or to the two of a group, needs to know of its exchange.
 pub(crate) struct Origination {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) connector: Arc<dyn Connector>,
     pub(crate) distribution: Arc<Distribution>,
     pub(crate) behavior: Arc<Behavior>,
-    pub(crate) origin: Arc<Origin>,
-    pub(crate) scheme: Scheme,
     pub(crate) id: RequestId,
     /// What the exchange is to know of the origin.
     pub(crate) asked: Arc<Asked>,
+    connector: Arc<dyn Connector>,
+    viewer: SocketAddr,
+    /// The only origin, or the primary one of a group.
+    pub(crate) primary: Asking,
+    /// Asked after a failure of `primary` that the group lists; only where the method allows that.
+    secondary: Option<Box<Asking>>,
 }
 
-/// A request as the policies shape it, or why it cannot be sent.
-pub(crate) type Prepared = Result<OriginRequest, OriginError>;
-
-/// The request that the origin gets: policies decide what of the viewer's goes along.
-pub(crate) fn prepare(
-    exchange: &Exchange,
-    distribution: &Distribution,
-    behavior: &Behavior,
-    viewer: &Viewer,
-    view: &RequestView<'_>,
-    body: Body,
-) -> Prepared {
-    let origin = &distribution.origins[behavior.origin];
-    // Only a policy that names the header needs its text.
-    let names_tls = behavior.cache_policy.headers.contains(&VIEWER_TLS)
-        || behavior.origin_request_policy.headers.listed().contains(&VIEWER_TLS);
-    let tls = viewer.tls.as_ref().filter(|_| names_tls).map(|tls| tls.viewer_header());
-    let facts = EdgeFacts {
-        viewer: viewer.address,
-        request_id: exchange.id().as_str(),
-        via: exchange.shared().identity.via_for(view.version),
-        tls: tls.as_deref(),
-    };
-    let Forwarded { target, headers } =
-        origin_request(distribution, behavior, origin, view, &facts);
-    let (mut head, ()) = http::Request::new(()).into_parts();
-    head.uri = http::Uri::try_from(target).map_err(|_| OriginError::Unavailable {
-        origin: origin.id.clone(),
-        reason: "the path is no URI".to_owned(),
-    })?;
-    head.method = view.method.clone();
-    head.headers = headers;
-    let request_id = exchange.id().as_str().to_owned();
-    Ok(OriginRequest { head, body, viewer: viewer.address, request_id })
+/// One origin, and the head of the request that it gets: each of a group gets one made for it alone.
+pub(crate) struct Asking {
+    pub(crate) origin: Arc<Origin>,
+    pub(crate) source: Source,
+    pub(crate) headers: HeaderMap,
+    /// HTTP/2 where only that will do.
+    pub(crate) version: Version,
+    scheme: Scheme,
+    method: Method,
+    target: String,
 }
 
-/// Carries `request` for one viewer; nothing is stored.
-pub(crate) async fn pass(
-    origination: &Origination,
-    request: Prepared,
-) -> Result<OriginResponse, OriginError> {
-    let sent = match request {
-        Ok(request) => {
-            let is_conditional = is_personal(&request.head.headers);
-            let sent =
-                origination.connector.send(&origination.origin, origination.scheme, request).await;
-            sent.and_then(|response| {
-                let status = response.head.status;
-                let unasked = origination.unasked_not_modified(is_conditional, status);
-                unasked.map_or(Ok(response), Err)
-            })
+/// What came of asking.
+pub(crate) struct Answered<'a> {
+    /// Who answered, or was asked last.
+    pub(crate) by: &'a Asking,
+    /// The headers it was asked with.
+    pub(crate) headers: HeaderMap,
+    pub(crate) result: Result<OriginResponse, OriginError>,
+}
+
+/// A viewer's request that is about to go to an origin.
+pub(crate) struct Originated<'a> {
+    pub(crate) connector: &'a Arc<dyn Connector>,
+    pub(crate) scope: Scope<'a>,
+    pub(crate) distribution: &'a Arc<Distribution>,
+    pub(crate) behavior: &'a Arc<Behavior>,
+    pub(crate) viewer: &'a Viewer,
+    pub(crate) view: &'a RequestView<'a>,
+    /// Set when the request fetches an error page: what failed.
+    pub(crate) failing: Option<Failing<'a>>,
+    /// Whether there is a body, which could be sent only once.
+    pub(crate) has_body: bool,
+}
+
+impl Originated<'_> {
+    /// The requests that the origins get: policies decide what of the viewer's goes along.
+    pub(crate) fn prepare(&self, asked: Arc<Asked>) -> Origination {
+        let behavior = self.behavior;
+        let group = behavior.failover.as_ref().filter(|_| {
+            !self.has_body && Failover::covers(self.view.method, behavior.caches_options)
+        });
+        Origination {
+            shared: self.scope.shared().clone(),
+            distribution: self.distribution.clone(),
+            behavior: behavior.clone(),
+            id: *self.scope.id(),
+            asked,
+            connector: self.connector.clone(),
+            viewer: self.viewer.address,
+            primary: self.asking(behavior.origin, Source::Primary),
+            secondary: group.map(|group| Box::new(self.asking(group.origin, Source::Secondary))),
         }
-        Err(error) => Err(error),
-    };
-    match sent {
-        Ok(response) => Ok(origination.cleaned(response)),
-        Err(error) => {
-            origination.note(&error);
-            Err(error)
+    }
+
+    fn asking(&self, origin: usize, source: Source) -> Asking {
+        let origin = &self.distribution.origins[origin];
+        let (behavior, viewer) = (self.behavior, self.viewer);
+        // Only a policy that names the header needs its text.
+        let names_tls = behavior.cache_policy.headers.contains(&VIEWER_TLS)
+            || behavior.origin_request_policy.headers.listed().contains(&VIEWER_TLS);
+        let tls = viewer.tls.as_ref().filter(|_| names_tls).map(|tls| tls.viewer_header());
+        let facts = EdgeFacts {
+            viewer: viewer.address,
+            request_id: self.scope.id().as_str(),
+            via: self.scope.shared().identity.via_for(self.view.version),
+            tls: tls.as_deref(),
+            failing: self.failing,
+        };
+        let Forwarded { target, headers } =
+            origin_request(self.distribution, self.behavior, origin, self.view, &facts);
+        Asking {
+            origin: origin.clone(),
+            source,
+            headers,
+            scheme: origin.scheme_for(self.viewer.scheme),
+            version: Version::HTTP_11,
+            method: self.view.method.clone(),
+            target,
         }
     }
 }
 
 impl Origination {
+    /// Carries the request for one viewer; nothing is stored. An error is noted.
+    pub(crate) async fn pass(&self, body: Body) -> Answered<'_> {
+        let answered = self.ask(body, |asking| asking.headers.clone()).await;
+        if let Err(error) = &answered.result {
+            self.note(error);
+        }
+        answered
+    }
+
+    /// Asks the primary origin, each time anew, and after a failure that its group lists the secondary
+    /// one (CloudFront guide: origin failover). `headers` says what each is asked with.
+    pub(crate) async fn ask(
+        &self,
+        body: Body,
+        headers: impl Fn(&Asking) -> HeaderMap,
+    ) -> Answered<'_> {
+        self.asked.turned_to(&self.primary.origin, None);
+        let first = self.ask_one(&self.primary, headers(&self.primary), body).await;
+        let (Some(secondary), Some(group)) = (&self.secondary, &self.behavior.failover) else {
+            return first;
+        };
+        let Some(status) = group.after(first.attempted()) else { return first };
+        if let Err(error) = &first.result {
+            self.note(error);
+        }
+        // Nothing of the failed response goes any further, and its connection is given up.
+        drop(first);
+        self.asked.turned_to(&secondary.origin, Some(status));
+        self.ask_one(secondary, headers(secondary), Body::empty()).await
+    }
+
+    /// One request to one origin. Functions on origin events run here, once for each origin that is
+    /// asked.
+    async fn ask_one<'a>(
+        &'a self,
+        asking: &'a Asking,
+        headers: HeaderMap,
+        body: Body,
+    ) -> Answered<'a> {
+        let result = match self.request(asking, headers.clone(), body) {
+            Ok(request) => self.connector.send(&asking.origin, asking.scheme, request).await,
+            Err(error) => Err(error),
+        };
+        let result = result.and_then(|response| {
+            let unasked = asking.unasked_not_modified(is_personal(&headers), response.head.status);
+            unasked.map_or_else(|| Ok(self.cleaned(asking, response)), Err)
+        });
+        Answered { by: asking, headers, result }
+    }
+
+    fn request(
+        &self,
+        asking: &Asking,
+        headers: HeaderMap,
+        body: Body,
+    ) -> Result<OriginRequest, OriginError> {
+        let (mut head, ()) = http::Request::new(()).into_parts();
+        head.uri =
+            http::Uri::try_from(asking.target.as_str()).map_err(|_| OriginError::Unavailable {
+                origin: asking.origin.id.clone(),
+                reason: "the path is no URI".to_owned(),
+            })?;
+        head.method = asking.method.clone();
+        head.version = asking.version;
+        head.headers = headers;
+        let request_id = self.id.as_str().to_owned();
+        Ok(OriginRequest { head, body, viewer: self.viewer, request_id })
+    }
+
+    /// What the object needs that is stored: a HEAD brings no body.
+    pub(crate) fn get_the_body(&mut self) {
+        for asking in self.askings_mut() {
+            if asking.method == Method::HEAD {
+                asking.method = Method::GET;
+            }
+        }
+    }
+
+    /// The request of the origin that `source` names.
+    pub(crate) fn asking(&self, source: Source) -> &Asking {
+        match &self.secondary {
+            Some(secondary) if source == Source::Secondary => secondary,
+            _ => &self.primary,
+        }
+    }
+
+    /// The requests of all origins that may be asked.
+    pub(crate) fn askings_mut(&mut self) -> impl Iterator<Item = &mut Asking> {
+        std::iter::once(&mut self.primary).chain(self.secondary.as_deref_mut())
+    }
+
     /// Takes off what no viewer may see of an origin's response, and notes how long it took.
-    pub(crate) fn cleaned(&self, mut response: OriginResponse) -> OriginResponse {
+    fn cleaned(&self, asking: &Asking, mut response: OriginResponse) -> OriginResponse {
         if let Some(timing) = response.head.extensions.remove::<Timing>() {
             self.asked.answered(timing);
         }
-        passed_head(&mut response.head.headers, forwards_cookies(&self.behavior), self.is_s3());
+        passed_head(&mut response.head.headers, forwards_cookies(&self.behavior), asking.is_s3());
         response
-    }
-
-    /// A 304 that nobody asked for names a copy that nobody has (reliability.md §2, class 19).
-    pub(crate) fn unasked_not_modified(
-        &self,
-        request_is_conditional: bool,
-        status: StatusCode,
-    ) -> Option<OriginError> {
-        let unasked = status == StatusCode::NOT_MODIFIED && !request_is_conditional;
-        unasked.then(|| OriginError::InvalidResponse {
-            origin: self.origin.id.clone(),
-            reason: "it answered 304 to a request without a condition".to_owned(),
-        })
-    }
-
-    pub(crate) fn is_s3(&self) -> bool {
-        self.origin.kind == OriginKind::S3
     }
 
     /// Whether `stale` may stand in for an origin that fails now.
@@ -149,6 +246,7 @@ impl Origination {
 
     pub(crate) fn storable(
         &self,
+        asking: &Asking,
         request: &HeaderMap,
         status: StatusCode,
         headers: &HeaderMap,
@@ -164,9 +262,37 @@ impl Origination {
             rules: self.distribution.rules,
             asked_for_range: request.contains_key(http::header::RANGE),
             authorization_unkeyed: !keyed && request.contains_key(http::header::AUTHORIZATION),
-            s3: self.is_s3(),
+            s3: asking.is_s3(),
         };
         storable(&facts, self.shared.clock.wall())
+    }
+}
+
+impl Asking {
+    pub(crate) fn is_s3(&self) -> bool {
+        self.origin.kind == OriginKind::S3
+    }
+
+    /// A 304 that nobody asked for names a copy that nobody has (reliability.md §2, class 19).
+    fn unasked_not_modified(
+        &self,
+        request_is_conditional: bool,
+        status: StatusCode,
+    ) -> Option<OriginError> {
+        let unasked = status == StatusCode::NOT_MODIFIED && !request_is_conditional;
+        unasked.then(|| OriginError::InvalidResponse {
+            origin: self.origin.id.clone(),
+            reason: "it answered 304 to a request without a condition".to_owned(),
+        })
+    }
+}
+
+impl Answered<'_> {
+    fn attempted(&self) -> Attempted {
+        match &self.result {
+            Ok(response) => Attempted::Answered(response.head.status.as_u16()),
+            Err(error) => error.attempted(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use warmfront_core::policy::{CachePolicy, OriginRequestPolicy, ResponseHeadersPo
 use warmfront_core::{Behavior, Origin, PathPattern};
 
 use super::Compiler;
+use super::origin_group::Targeted;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Node, quote};
 use crate::format::aws;
@@ -20,12 +21,12 @@ impl Compiler<'_> {
         distribution: &str,
         is_default: bool,
         origins: &[Origin],
-        groups: &[(String, usize)],
+        groups: &[Targeted],
         path: &str,
     ) -> Option<Behavior> {
         node.as_map()?;
         let path_pattern = self.path_pattern(node, is_default, path);
-        let origin = node.get("TargetOriginId").and_then(|id| {
+        let target = node.get("TargetOriginId").and_then(|id| {
             self.origin_named(id, origins, groups, &format!("{path}.TargetOriginId"))
         });
         let allowed_methods = self.allowed_methods(node, path);
@@ -40,10 +41,11 @@ impl Compiler<'_> {
         let (cache_policy, origin_request_policy) = policies?;
         let named = (&cache_policy, &origin_request_policy);
         self.managed_headers_without_value(node, named, path);
+        let target = target?;
         Some(Behavior {
             path_pattern: path_pattern?,
-            origin: origin?,
-            failover: None,
+            origin: target.origin,
+            failover: target.failover,
             viewer_protocol_policy: match node.text_at("ViewerProtocolPolicy")? {
                 "redirect-to-https" => ViewerProtocolPolicy::RedirectToHttps,
                 "https-only" => ViewerProtocolPolicy::HttpsOnly,

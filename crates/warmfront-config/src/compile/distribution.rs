@@ -4,14 +4,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderName;
+use http::{HeaderName, Uri};
 use warmfront_core::Distribution;
 use warmfront_core::caching::CacheRules;
-use warmfront_core::distribution::{ErrorResponse, HttpVersion, Role};
+use warmfront_core::distribution::{ErrorPage, ErrorResponse, HttpVersion, Role};
 
 use super::Compiler;
 use super::access_control::Written;
 use super::origin::NOT_SUBSTITUTED;
+use super::origin_group::Targeted;
 use super::schema;
 use super::tenant::Tenancy;
 use crate::diagnostic::Diagnostic;
@@ -317,9 +318,22 @@ impl Compiler<'_> {
             }
             let caching_min_ttl =
                 node.seconds_at("ErrorCachingMinTTL").unwrap_or(ERROR_CACHING_MIN_TTL);
-            responses.push(ErrorResponse { status, caching_min_ttl, page: None });
+            let page = self.error_page(node, &path);
+            responses.push(ErrorResponse { status, caching_min_ttl, page });
         }
         responses
+    }
+
+    fn error_page(&self, node: &Node, path: &str) -> Option<ErrorPage> {
+        let status = node.number_at("ResponseCode")?;
+        let page = node.get("ResponsePagePath")?;
+        let text = page.as_text()?;
+        // What begins wrongly has been said.
+        if text.starts_with('/') && Uri::try_from(text).is_err() {
+            let message = format!("{} is no path; encode what a URL cannot have", quote(text));
+            self.error(&page.place, format!("{path}.ResponsePagePath"), message);
+        }
+        Some(ErrorPage { path: text.to_owned(), status })
     }
 
     fn behaviors(
@@ -327,7 +341,7 @@ impl Compiler<'_> {
         config: &Node,
         id: &str,
         origins: &[warmfront_core::Origin],
-        groups: &[(String, usize)],
+        groups: &[Targeted],
         path: &str,
     ) -> Vec<warmfront_core::Behavior> {
         let items = config.items_at("CacheBehaviors");

@@ -15,6 +15,7 @@ mod geo;
 mod grpc;
 mod logging;
 mod origin;
+mod origin_group;
 mod origin_request_policy;
 mod protection;
 mod reading;

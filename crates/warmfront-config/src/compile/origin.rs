@@ -1,6 +1,6 @@
-//! One entry of `Origins`, and `OriginGroups` as far as their primary member.
+//! One entry of `Origins`.
 //!
-//! Where its connections go is decided in `target`.
+//! Where its connections go is decided in `target`; `OriginGroups` have a room of their own.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -15,9 +15,7 @@ use super::access_control::Written;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Node, quote};
 use crate::report::Status;
-use crate::suggest::{did_you_mean, listed};
 
-const MAX_ORIGIN_GROUPS: usize = 10;
 const MAX_CUSTOM_HEADERS: usize = 30;
 const MAX_CUSTOM_HEADER_CHARS: usize = 10_240;
 
@@ -67,85 +65,6 @@ impl Compiler<'_> {
             access_control,
         };
         (origin, written)
-    }
-
-    /// Each group with the index of its primary member.
-    pub(super) fn origin_groups(
-        &self,
-        config: &Node,
-        origins: &[Origin],
-        path: &str,
-    ) -> Vec<(String, usize)> {
-        let Some(entry) = config.entry("OriginGroups") else { return Vec::new() };
-        let path = format!("{path}.OriginGroups");
-        let items = entry.value.items_at("Items");
-        if items.len() > MAX_ORIGIN_GROUPS {
-            let message =
-                format!("at most {MAX_ORIGIN_GROUPS} groups are allowed, found {}", items.len());
-            self.error(&items[MAX_ORIGIN_GROUPS].place, format!("{path}.Items"), message);
-        }
-        if !items.is_empty() {
-            let reason = "failover is not built yet; only the primary member is asked".to_owned();
-            self.ledger.note(&entry.place, &path, Status::Inert(reason));
-        }
-        let mut groups = Vec::with_capacity(items.len());
-        for (index, group) in items.iter().take(MAX_ORIGIN_GROUPS).enumerate() {
-            let path = format!("{path}.Items[{index}]");
-            let members =
-                group.get("Members").map(|members| members.items_at("Items")).unwrap_or_default();
-            if group.get("Members").is_some_and(|members| {
-                members.get("Items").is_some_and(|items| !items.is_unknown())
-            }) && members.len() != 2
-            {
-                let message = format!("a group has exactly 2 members, found {}", members.len());
-                self.error(&group.place, format!("{path}.Members"), message);
-            }
-            let mut primary = None;
-            for (member_index, member) in members.iter().enumerate() {
-                let Some(id) = member.get("OriginId") else { continue };
-                let path = format!("{path}.Members.Items[{member_index}].OriginId");
-                let found = self.origin_named(id, origins, &[], &path);
-                if member_index == 0 {
-                    primary = found;
-                }
-            }
-            if let (Some(id), Some(primary)) = (group.text_at("Id"), primary) {
-                groups.push((id.to_owned(), primary));
-            }
-        }
-        groups
-    }
-
-    /// The index of the origin, or of a group's primary member, that `id` names.
-    pub(super) fn origin_named(
-        &self,
-        id: &Node,
-        origins: &[Origin],
-        groups: &[(String, usize)],
-        path: &str,
-    ) -> Option<usize> {
-        let text = id.as_text()?;
-        if let Some(index) = origins.iter().position(|origin| origin.id == text) {
-            return Some(index);
-        }
-        if let Some((_, index)) = groups.iter().find(|(group, _)| group == text) {
-            return Some(*index);
-        }
-        // An origin whose own id could not be told may be the one; that was reported there.
-        if origins.iter().all(|origin| !origin.id.is_empty()) && !origins.is_empty() {
-            let known = || {
-                let groups = groups.iter().map(|(group, _)| group.as_str());
-                origins.iter().map(|origin| origin.id.as_str()).chain(groups)
-            };
-            let message = format!(
-                "no origin has the id {}.{} (origins: {})",
-                quote(text),
-                did_you_mean(text, known()),
-                listed(known())
-            );
-            self.error(&id.place, path, message);
-        }
-        None
     }
 
     fn domain_name(&self, node: &Node, path: &str) {

@@ -33,7 +33,7 @@ const DISTRIBUTION_CONFIG: &[Property] = &[
     decided("HttpVersion", Choice(&["http1.1", "http2", "http3", "http2and3"])),
     inert("IPV6Enabled", Boolean, "the addresses given to --http and --https decide"),
     harmless("Logging", Object(LOGGING)),
-    decided("OriginGroups", Object(ORIGIN_GROUPS)),
+    parts("OriginGroups", Object(ORIGIN_GROUPS)),
     parts("Origins", List(&Object(ORIGIN))).required(),
     inert(
         "PriceClass",
@@ -95,34 +95,44 @@ const ERROR_RESPONSE: &[Property] = &[
     )
     .required(),
     effective("ErrorCachingMinTTL", SECONDS),
-    inert(
+    effective(
         "ResponseCode",
         Choice(&[
             "200", "400", "403", "404", "405", "414", "416", "500", "501", "502", "503", "504",
         ]),
-        ERROR_PAGE,
     ),
-    inert("ResponsePagePath", TextUpTo(4096), ERROR_PAGE),
+    effective("ResponsePagePath", TextUpTo(4096)),
 ];
 
-const ERROR_PAGE: &str = "error pages are not replaced yet; the viewer gets the original error";
-
 const ORIGIN_GROUPS: &[Property] =
-    &[decided("Quantity", Integer(0, 10)), decided("Items", List(&Object(ORIGIN_GROUP)))];
+    &[decided("Quantity", Integer(0, 10)), parts("Items", List(&Object(ORIGIN_GROUP)))];
 
 const ORIGIN_GROUP: &[Property] = &[
-    decided("Id", Text).required(),
-    decided("FailoverCriteria", Any).required(),
-    decided(
+    effective("Id", Text).required(),
+    parts("FailoverCriteria", Object(FAILOVER_CRITERIA)).required(),
+    parts(
         "Members",
         Object(&[
             decided("Quantity", Integer(2, 2)),
-            decided("Items", List(&Object(&[decided("OriginId", Text).required()]))).required(),
+            parts("Items", List(&Object(&[effective("OriginId", Text).required()]))).required(),
         ]),
     )
     .required(),
     decided("SelectionCriteria", Choice(&["default", "media-quality-based"])),
 ];
+
+const FAILOVER_CRITERIA: &[Property] = &[parts(
+    "StatusCodes",
+    Object(&[
+        decided("Quantity", Integer(1, 9)),
+        effective(
+            "Items",
+            List(&Choice(&["400", "403", "404", "416", "429", "500", "502", "503", "504"])),
+        )
+        .required(),
+    ]),
+)
+.required()];
 
 const ORIGIN: &[Property] = &[
     effective("ConnectionAttempts", Integer(1, 3)),

@@ -237,13 +237,29 @@ fn wrong_distributions_are_refused() {
         ("CustomErrorResponses: [{ErrorCode: 404, ResponseCode: 200}]", "belong together"),
         ("CustomErrorResponses: [{ErrorCode: 404}, {ErrorCode: '404'}]", "for the second time"),
         ("CustomErrorResponses: {Quantity: 1, Items: []}", "plain list of Items"),
+        (
+            "CustomErrorResponses: [{ErrorCode: 404, ResponseCode: 200, ResponsePagePath: '/no page.html'}]",
+            "is no path",
+        ),
+        (
+            "OriginGroups: {Quantity: 1, Items: [{Id: g, FailoverCriteria: {StatusCodes: {Quantity: 1, Items: [401]}}, Members: {Quantity: 2, Items: [{OriginId: app}, {OriginId: app}]}}]}",
+            "values: 400, 403",
+        ),
+        (
+            "OriginGroups: {Quantity: 1, Items: [{Id: g, FailoverCriteria: {StatusCodes: {Quantity: 1, Items: [503]}}, Members: {Quantity: 2, Items: [{OriginId: app}, {OriginId: app}]}}]}",
+            "both members are \"app\"",
+        ),
+        (
+            "OriginGroups: {Quantity: 1, Items: [{Id: app, FailoverCriteria: {StatusCodes: {Quantity: 1, Items: [503]}}, Members: {Quantity: 2, Items: [{OriginId: app}, {OriginId: app}]}}]}",
+            "an origin and a group have the id",
+        ),
         ("Comment:", "Comment has no value"),
         (
-            "OriginGroups: {Quantity: 1, Items: [{Id: g, FailoverCriteria: {}, Members: {Quantity: 2, Items: [{OriginId: app}]}}]}",
+            "OriginGroups: {Quantity: 1, Items: [{Id: g, FailoverCriteria: {StatusCodes: {Quantity: 1, Items: [503]}}, Members: {Quantity: 2, Items: [{OriginId: app}]}}]}",
             "exactly 2 members, found 1",
         ),
         (
-            "OriginGroups: {Quantity: 1, Items: [{Id: g, FailoverCriteria: {}, Members: {Quantity: 2, Items: [{OriginId: app}, {OriginId: ap}]}}]}",
+            "OriginGroups: {Quantity: 1, Items: [{Id: g, FailoverCriteria: {StatusCodes: {Quantity: 1, Items: [503]}}, Members: {Quantity: 2, Items: [{OriginId: app}, {OriginId: ap}]}}]}",
             "no origin has the id \"ap\". Did you mean \"app\"?",
         ),
     ] {

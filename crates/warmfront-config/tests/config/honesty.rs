@@ -1,7 +1,8 @@
 //! The honesty report: nothing that a source says is dropped in silence.
 
 use warmfront_config::{Loaded, Options, Severity, Status, load};
-use warmfront_core::origin::Target;
+use warmfront_core::distribution::ErrorPage;
+use warmfront_core::origin::{Failover, Target};
 
 use crate::{Parts, fixture, loaded, pairs, problem, stack};
 
@@ -28,11 +29,9 @@ fn a_template_written_by_someone_else_is_served_and_every_property_listed() {
         ("ViewerCertificate.AcmCertificateArn", "development certificate"),
         ("ViewerCertificate.MinimumProtocolVersion", "TLS 1.2 and 1.3"),
         ("HttpVersion", "HTTP/3 is not served yet"),
-        ("OriginGroups", "only the primary member"),
         ("OriginShield", "no second cache layer"),
         ("OriginAccessControlId", "asks for no signature"),
         ("CacheBehaviors[0].Compress", "does not compress yet"),
-        ("ResponsePagePath", "not replaced yet"),
         ("OriginSSLProtocols", "TLS 1.2 and 1.3"),
     ] {
         match status(&loaded, property) {
@@ -47,6 +46,11 @@ fn a_template_written_by_someone_else_is_served_and_every_property_listed() {
         "CachePolicyId",
         "ResponseHeadersPolicyId",
         "ErrorCachingMinTTL",
+        "ResponseCode",
+        "ResponsePagePath",
+        "OriginGroups.Items[0].Id",
+        "FailoverCriteria.StatusCodes.Items",
+        "Members.Items[0].OriginId",
         "GeoRestriction",
         "DefaultCacheBehavior.Compress",
         "TrustedSigners",
@@ -58,7 +62,11 @@ fn a_template_written_by_someone_else_is_served_and_every_property_listed() {
     let stack = stack(loaded);
     let shop = &stack.distributions[0];
     assert_eq!(shop.origins[1].target, Target::Directory("/".into()));
-    assert_eq!(shop.behaviors[0].origin, 1, "a group stands for its primary member");
+    assert_eq!(shop.behaviors[0].origin, 1, "the primary member of the group");
+    let failover = Failover { group: "group".to_owned(), origin: 0, statuses: vec![503] };
+    assert_eq!(shop.behaviors[0].failover, Some(failover));
+    let page = ErrorPage { path: "/index.html".to_owned(), status: 200 };
+    assert_eq!(shop.error_responses[0].page, Some(page));
     assert_eq!(shop.aliases, ["shop.example.com"]);
 }
 

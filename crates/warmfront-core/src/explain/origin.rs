@@ -25,7 +25,8 @@ pub(super) fn say(
     let origin = &distribution.origins[behavior.origin];
     told.say_at(Topic::Origin, place(origin, view), at(index, "TargetOriginId"));
     let via = HeaderValue::from_static(MADE_WHEN_SENT);
-    let edge = EdgeFacts { viewer, request_id: MADE_WHEN_SENT, via: &via, tls: None };
+    let edge =
+        EdgeFacts { viewer, request_id: MADE_WHEN_SENT, via: &via, tls: None, failing: None };
     let forwarded = origin_request(distribution, behavior, origin, view, &edge);
     let line = format!("{} {}", view.method, forwarded.target);
     told.say_at(Topic::OriginRequest, line, Pointer::Origin(behavior.origin, "OriginPath"));

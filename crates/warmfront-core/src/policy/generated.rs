@@ -3,9 +3,8 @@
 //!
 //! Those about place and network come from [`RequestView::place`], which is there when somebody can look
 //! addresses up and a policy asks ([`needs_place`]). Absent until there is a seam for them: fingerprints
-//! of the TLS handshake (`-JA3-…`, `-JA4-…`), client certificates (`-Cert-…`), custom error pages
-//! (`CloudFront-Error-…`), and `-Header-Order`, since the parser forgets the order and spelling of
-//! names. [`Generated::is_absent`] tells, so that `check` can list them.
+//! of the TLS handshake (`-JA3-…`, `-JA4-…`), client certificates (`-Cert-…`), and
+//! `-Header-Order`, since the parser forgets the order and spelling of names. [`Generated::is_absent`] tells, so that `check` can list them.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -36,6 +35,10 @@ pub enum Generated {
     Asn,
     /// `CloudFront-Viewer-Country` and the others about where the viewer is.
     At(Whereabouts),
+    /// `CloudFront-Error-Uri`: the path whose error made the edge fetch an error page.
+    ErrorUri,
+    /// `CloudFront-Error-Args`: its query string.
+    ErrorArgs,
     /// One that we cannot make yet; a viewer's header of its name is still not believed.
     Absent,
 }
@@ -119,6 +122,8 @@ impl Generated {
             "viewer-metro-code" => Generated::At(Whereabouts::MetroCode),
             "viewer-postal-code" => Generated::At(Whereabouts::PostalCode),
             "viewer-time-zone" => Generated::At(Whereabouts::TimeZone),
+            "error-uri" => Generated::ErrorUri,
+            "error-args" => Generated::ErrorArgs,
             _ if rest.starts_with("viewer-") || rest.starts_with("error-") => Generated::Absent,
             _ => return None,
         })
@@ -169,7 +174,8 @@ impl Generated {
                 HeaderValue::from(request.place?.asn?)
             }
             Generated::At(fact) => fact.of(request.place?)?,
-            Generated::Absent => return None,
+            // Only where an error page is fetched, which `origin_request` knows.
+            Generated::ErrorUri | Generated::ErrorArgs | Generated::Absent => return None,
         })
     }
 }
@@ -340,7 +346,7 @@ mod tests {
             |name| Generated::named(&HeaderName::from_static(name)).map(Generated::is_absent);
         assert_eq!(is_absent("cloudfront-viewer-country"), Some(false));
         assert_eq!(is_absent("cloudfront-viewer-ja3-fingerprint"), Some(true));
-        assert_eq!(is_absent("cloudfront-error-uri"), Some(true));
+        assert_eq!(is_absent("cloudfront-error-uri"), Some(false));
         assert_eq!(is_absent("cloudfront-viewer-address"), Some(false));
         assert_eq!(is_absent("cloudfront-own"), None);
     }

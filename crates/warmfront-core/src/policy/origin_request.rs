@@ -26,6 +26,17 @@ pub struct EdgeFacts<'a> {
     pub via: &'a HeaderValue,
     /// The value of `CloudFront-Viewer-TLS`, for a viewer that came over https.
     pub tls: Option<&'a str>,
+    /// Set when the request fetches an error page: what failed.
+    pub failing: Option<Failing<'a>>,
+}
+
+/// The request whose error a page is fetched for, as the viewer sent it.
+#[derive(Debug, Clone, Copy)]
+pub struct Failing<'a> {
+    /// The raw path: `CloudFront-Error-Uri`.
+    pub path: &'a str,
+    /// The query string without `?`: `CloudFront-Error-Args`.
+    pub query: Option<&'a str>,
 }
 
 /// An origin request without its method and body.
@@ -68,7 +79,7 @@ pub fn origin_request(
     if !rules.names(&header::USER_AGENT) {
         headers.insert(header::USER_AGENT, AMAZON_CLOUDFRONT);
     }
-    rules.generate(&mut headers, &Connection { viewer: edge.viewer, tls: edge.tls });
+    rules.generate(&mut headers, edge);
     let address = address(edge.viewer.ip().to_canonical());
     headers.insert(X_FORWARDED_FOR, appended(request.headers, &X_FORWARDED_FOR, &address));
     headers.insert(header::VIA, appended(request.headers, &header::VIA, edge.via));
@@ -167,16 +178,22 @@ impl<'a> Rules<'a> {
         cookie::sorted(self.request.headers, |name| cache.forwards_with(other, name))
     }
 
-    fn generate(&self, headers: &mut HeaderMap, connection: &Connection<'_>) {
+    fn generate(&self, headers: &mut HeaderMap, edge: &EdgeFacts<'_>) {
+        let connection = Connection { viewer: edge.viewer, tls: edge.tls };
         let policies = [
             self.behavior.cache_policy.headers.as_slice(),
             self.behavior.origin_request_policy.headers.listed(),
         ];
         for name in policies.into_iter().flatten() {
-            let generated = Generated::named(name);
-            if let Some(value) =
-                generated.and_then(|made| made.value(self.request, Some(connection)))
-            {
+            let Some(generated) = Generated::named(name) else { continue };
+            let made = match (generated, edge.failing) {
+                (Generated::ErrorUri, Some(failing)) => HeaderValue::from_str(failing.path).ok(),
+                (Generated::ErrorArgs, Some(Failing { query: Some(query), .. })) => {
+                    HeaderValue::from_str(query).ok()
+                }
+                _ => generated.value(self.request, Some(&connection)),
+            };
+            if let Some(value) = made {
                 headers.insert(name, value);
             }
         }

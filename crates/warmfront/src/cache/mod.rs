@@ -23,7 +23,7 @@ pub(crate) use reader::{FillBody, StoredBody};
 pub use storage::{Storage, TooLarge, Usage, Writer};
 #[cfg(test)]
 pub(crate) use stored::tests_support;
-pub use stored::{Failure, StoredHead, StoredMeta, StoredResponse};
+pub use stored::{Failure, Source, StoredHead, StoredMeta, StoredResponse};
 
 /// Limits of the cache.
 #[derive(Debug, Clone, Copy)]

@@ -18,6 +18,27 @@ pub struct StoredMeta {
     pub lifetime: Lifetime,
     /// When it was stored or last confirmed, on the monotonic clock.
     pub stored_at: Duration,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// Where a stored response comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Source {
+    /// The only origin of its behavior, or the primary one of a group.
+    #[default]
+    Primary,
+    /// The secondary origin of a group: only there are its validators known.
+    Secondary,
+    /// It stands in for an error of this status: a custom error page, or what became of fetching it.
+    ErrorPage(StatusCode),
+}
+
+impl Source {
+    /// Whether it stands in for an error.
+    pub fn is_error_page(self) -> bool {
+        matches!(self, Source::ErrorPage(_))
+    }
 }
 
 impl StoredMeta {
@@ -57,7 +78,7 @@ impl StoredResponse {
         let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::BAD_GATEWAY);
         let head = StoredHead::new(&HeaderMap::new());
         Self {
-            meta: StoredMeta { status, head, lifetime, stored_at: now },
+            meta: StoredMeta { status, head, lifetime, stored_at: now, source: Source::default() },
             length: 0,
             pieces: Arc::new([]),
             spare_origin_until: None,
@@ -196,6 +217,7 @@ pub(crate) mod tests_support {
             head: StoredHead::new(&HeaderMap::new()),
             lifetime,
             stored_at: Duration::ZERO,
+            source: Source::default(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What only passes through, both ways at once: gRPC calls, and connections that leave HTTP.
 //!
-//! Neither is ever cached, shared, or sent to a second origin. When they begin is the flow's decision.
+//! Neither is ever cached or shared. When they begin is the flow's decision.
 
 use http::{StatusCode, Version};
 use warmfront_core::http::upgrade::{self, Protocol};
@@ -8,7 +8,6 @@ use warmfront_core::origin::Target;
 
 use super::Route;
 use crate::body::Body;
-use crate::origination;
 use crate::request::IdleLimit;
 use crate::respond::{self, Answer};
 use crate::tunnel::{Handover, Tunnel};
@@ -20,11 +19,9 @@ impl Route<'_> {
         if let Some(limit) = self.head.extensions.get::<IdleLimit>() {
             limit.lift();
         }
-        let mut request = self.origin_request(body);
-        if let Ok(request) = &mut request {
-            request.head.version = Version::HTTP_2;
-        }
-        match origination::pass(&self.origination(self.exchange.asks().clone()), request).await {
+        let mut origination = self.origination(self.exchange.asks().clone(), true);
+        origination.primary.version = Version::HTTP_2;
+        match origination.pass(body).await.result {
             Ok(response) => respond::relayed(self.behavior, response).carrying("grpcs"),
             Err(error) => self.failed(error.status(), error.detailed_result()).carrying("grpcs"),
         }
@@ -33,18 +30,19 @@ impl Route<'_> {
     /// A request to leave HTTP: never cached, never shared. The origin decides; without its 101 the
     /// answer is an ordinary one, and the connection goes on with HTTP.
     pub(super) async fn answer_by_tunnel(&self, protocol: Protocol, viewer: Handover) -> Answer {
-        let origination = self.origination(self.exchange.asks().clone());
-        let mut request = self.origin_request(Body::empty());
-        if let Ok(request) = &mut request
-            && matches!(origination.origin.target, Target::Dns | Target::Nodes(_))
-        {
-            if let Some(why) = upgrade::missing(&request.head.headers, &self.head.headers) {
+        let mut origination = self.origination(self.exchange.asks().clone(), false);
+        for asking in origination.askings_mut() {
+            if !matches!(asking.origin.target, Target::Dns | Target::Nodes(_)) {
+                continue;
+            }
+            if let Some(why) = upgrade::missing(&asking.headers, &self.head.headers) {
                 let message = format!("the viewer asked for a WebSocket, and {why}");
                 self.exchange.shared().observer.note(self.exchange.id().as_str(), &message);
             }
-            upgrade::announce(&mut request.head.headers, protocol);
+            upgrade::announce(&mut asking.headers, protocol);
         }
-        let mut response = match origination::pass(&origination, request).await {
+        let answered = origination.pass(Body::empty()).await;
+        let mut response = match answered.result {
             Ok(response) => response,
             Err(error) => return self.failed(error.status(), error.detailed_result()),
         };
@@ -53,7 +51,7 @@ impl Route<'_> {
         }
         match Handover::take_from(&mut response.head.extensions) {
             Some(origin) => {
-                let origin_id = origination.origin.id.clone();
+                let origin_id = answered.by.origin.id.clone();
                 let tunnel = Tunnel { viewer, origin, origin_id };
                 respond::switched(self.behavior, response, protocol, tunnel)
             }

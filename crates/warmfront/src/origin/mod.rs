@@ -31,7 +31,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use warmfront_core::Origin;
-use warmfront_core::origin::Scheme;
+use warmfront_core::origin::{Attempted, Scheme};
 
 use crate::body::Body;
 
@@ -148,6 +148,23 @@ impl OriginError {
             OriginError::ViewerBody => 400,
             OriginError::Unavailable { .. } => 503,
             _ => 502,
+        }
+    }
+
+    /// What it means for an origin group.
+    pub fn attempted(&self) -> Attempted {
+        match self {
+            OriginError::Dns { .. } | OriginError::Connect { .. } => Attempted::NotConnected,
+            OriginError::ConnectTimeout { .. } => Attempted::ConnectTimedOut,
+            OriginError::ReadTimeout { .. }
+            | OriginError::CompletionTimeout { .. }
+            | OriginError::Function { timed_out: true, .. } => Attempted::TimedOut,
+            OriginError::Tls { .. }
+            | OriginError::Closed { .. }
+            | OriginError::InvalidResponse { .. }
+            | OriginError::NotRun { .. }
+            | OriginError::Function { .. } => Attempted::Broken,
+            OriginError::ViewerBody | OriginError::Unavailable { .. } => Attempted::NotItsFault,
         }
     }
 

@@ -5,8 +5,9 @@ use http::{HeaderValue, Method, StatusCode};
 use warmfront_core::admission::Refusal;
 use warmfront_core::error_page::{access_denied, error_page, redirect_page};
 
-use super::{Answer, result};
+use super::{Answer, Made, result};
 use crate::body::Body;
+use crate::cache::Failure;
 use crate::request::Reply;
 use crate::request_id::RequestId;
 
@@ -20,7 +21,8 @@ pub(crate) fn refused(refusal: &Refusal, method: &Method, id: &RequestId) -> Ans
     if refusal.closes_connection() {
         reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    Answer { reply, result: result::ERROR, detailed_result: refusal.detailed_result() }
+    let made = if refusal.may_have_page() { Made::Replaceable } else { Made::Finally };
+    Answer { reply, result: result::ERROR, detailed_result: refusal.detailed_result(), made }
 }
 
 /// The origin gave no response.
@@ -38,16 +40,24 @@ pub(crate) fn failed(
         504 => "We can't connect to the server for this app or website at this time.",
         503 => "The edge cannot carry this request at this time.",
         400 => "Bad request.",
+        401..=499 => "Neither this address nor the page for its error could be served.",
         _ => "CloudFront wasn't able to connect to the origin.",
     };
-    Answer { reply: page(status, reason, method, id), result: result::ERROR, detailed_result }
+    // CloudFront guide: that the edge itself has no room never becomes a custom error page.
+    let made = match detailed_result {
+        "Error" => Made::Finally,
+        _ => Made::WithoutOrigin(Failure { status, detailed_result }),
+    };
+    let reply = page(status, reason, method, id);
+    Answer { reply, result: result::ERROR, detailed_result, made }
 }
 
 /// http became https. `location` is the viewer's URL with the other scheme.
 pub(crate) fn redirected_to_https(status: u16, location: HeaderValue, method: &Method) -> Answer {
     let mut reply = html(status, redirect_page(status).to_owned(), method);
     reply.headers_mut().insert(LOCATION, location);
-    Answer { reply, result: result::REDIRECT, detailed_result: result::REDIRECT }
+    let result = result::REDIRECT;
+    Answer { reply, result, detailed_result: result, made: Made::Finally }
 }
 
 /// What [`OriginError::Function`](crate::OriginError) is called in the log.

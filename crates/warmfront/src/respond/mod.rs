@@ -14,11 +14,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub(crate) use edge_made::{failed, redirected_to_https, refused};
 pub(crate) use policy::apply_policy;
-pub(crate) use relayed::{relayed, switched};
+pub(crate) use relayed::{ErrorPageMark, relayed, switched};
 pub(crate) use stored::{from_fill, from_stored};
 
 use warmfront_core::http::date;
 
+use crate::cache::Failure;
 use crate::edge::Shared;
 use crate::request::Reply;
 use crate::request_id::RequestId;
@@ -29,6 +30,20 @@ pub(crate) struct Answer {
     /// `X-Cache` without ` from cloudfront`.
     pub(crate) result: &'static str,
     pub(crate) detailed_result: &'static str,
+    pub(crate) made: Made,
+}
+
+/// How an answer came about, as far as a custom error response asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Made {
+    /// The origin's response, stored or not, or a refusal that CloudFront's guide gives a page: an error
+    /// among them may be replaced.
+    Replaceable,
+    /// The edge's page for an origin that gave no response; it may be replaced too.
+    WithoutOrigin(Failure),
+    /// It is what the viewer gets, whatever its status: an error page, a refusal of another kind, a
+    /// redirect.
+    Finally,
 }
 
 /// In a reply's extensions: what it is beside HTTP, in the words of CloudFront's logs.

@@ -12,27 +12,35 @@ use warmfront_core::caching::freshness;
 use warmfront_core::caching::validation::{Precondition, evaluate};
 use warmfront_core::http::range::{RangeAnswer, resolve};
 
-use super::{Answer, failed, multipart, number, result, result_for};
+use super::{Answer, Made, failed, multipart, number, result, result_for};
 use crate::body::Body;
 use crate::cache::{FillBody, FillHead, StoredBody, StoredResponse, Ticket};
-use crate::exchange::Exchange;
 use crate::request::Reply;
+use crate::request_id::RequestId;
 
 /// Answers from `stored`: conditions first, then ranges (RFC 9110 §13.2.2), then the whole.
+///
+/// An error page is not what the conditions and ranges were about: it is always sent whole.
 pub(crate) fn from_stored(
-    exchange: &Exchange,
+    id: &RequestId,
     request: &http::request::Parts,
     stored: &StoredResponse,
     result: &'static str,
     now: Duration,
 ) -> Answer {
+    let is_page = stored.meta.source.is_error_page();
     if let Some(failure) = &stored.failure {
-        return failed(failure.status, failure.detailed_result, &request.method, exchange.id());
+        let answer = failed(failure.status, failure.detailed_result, &request.method, id);
+        return if is_page { Answer { made: Made::Finally, ..answer } } else { answer };
     }
     let meta = &stored.meta;
     let mut headers = meta.head.headers();
     let age = freshness::age(&meta.lifetime, stored.resident(now));
     headers.insert(AGE, number(age));
+    if is_page {
+        let reply = whole(request, stored, headers);
+        return error_page(reply);
+    }
     let (result, detailed_result) = result_for(meta.status, result);
     let reply = if is_conditional(&request.headers) {
         match evaluate(&request.headers, &request.method, meta.status, &headers) {
@@ -43,7 +51,13 @@ pub(crate) fn from_stored(
     } else {
         content(request, stored, headers)
     };
-    Answer { reply, result, detailed_result }
+    Answer { reply, result, detailed_result, made: Made::Replaceable }
+}
+
+/// A reply that stands in for an error, whatever its status now is.
+fn error_page(reply: Reply) -> Answer {
+    let result = result::ERROR;
+    Answer { reply, result, detailed_result: result, made: Made::Finally }
 }
 
 /// Streams a response while it is being filled. To those who did not lead it is a hit, with its age.
@@ -67,19 +81,23 @@ pub(crate) fn from_fill(
     }
     let (result, detailed_result) =
         result_for(head.meta.status, if led { result::MISS } else { result::HIT });
+    let streamed = |headers| {
+        let body = if request.method == Method::HEAD || !has_body {
+            Body::empty()
+        } else {
+            Body::stream(FillBody::new(ticket, head.length))
+        };
+        reply(head.meta.status, headers, body)
+    };
+    if head.meta.source.is_error_page() {
+        return error_page(streamed(headers));
+    }
     let reply = match evaluate(&request.headers, &request.method, head.meta.status, &headers) {
         Precondition::NotModified if !led => not_modified(headers),
         Precondition::Failed if !led => precondition_failed(headers),
-        _ => {
-            let body = if request.method == Method::HEAD || !has_body {
-                Body::empty()
-            } else {
-                Body::stream(FillBody::new(ticket, head.length))
-            };
-            reply(head.meta.status, headers, body)
-        }
+        _ => streamed(headers),
     };
-    Answer { reply, result, detailed_result }
+    Answer { reply, result, detailed_result, made: Made::Replaceable }
 }
 
 fn is_conditional(headers: &HeaderMap) -> bool {

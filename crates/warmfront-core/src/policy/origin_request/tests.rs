@@ -17,6 +17,7 @@ struct Case {
     version: Version,
     url: &'static str,
     fields: Vec<&'static str>,
+    failing: Option<Failing<'static>>,
 }
 
 fn case() -> Case {
@@ -27,6 +28,7 @@ fn case() -> Case {
         version: Version::HTTP_11,
         url: "/a",
         fields: Vec::new(),
+        failing: None,
     }
 }
 
@@ -84,6 +86,7 @@ impl Case {
             request_id: "id==",
             via: &HeaderValue::from_static("1.1 ours"),
             tls: None,
+            failing: self.failing,
         };
         origin_request(&distribution, &self.behavior, &self.origin, &view, &edge)
     }
@@ -444,7 +447,7 @@ proptest! {
         }
         let mut behavior = fixture::behavior("*");
         behavior.origin_request_policy = managed::origin_request_policy(policy).unwrap();
-        let edge = EdgeFacts { viewer: "[::1]:1".parse().unwrap(), request_id: "\n", via: &HeaderValue::from_static("v"), tls: None };
+        let edge = EdgeFacts { viewer: "[::1]:1".parse().unwrap(), request_id: "\n", via: &HeaderValue::from_static("v"), tls: None, failing: None };
         let view = RequestView {
             method: &Method::GET, scheme: Scheme::Http, version: Version::HTTP_11, host: "h", path: "/", query: Some(&query), headers: &headers, place: None,
         };
@@ -463,4 +466,23 @@ fn an_address_is_written_as_everybody_writes_it() {
         assert_eq!(address(ip), ip.to_string());
     }
     assert_eq!(address("2001:db8::1".parse().unwrap()), "2001:db8::1");
+}
+
+#[test]
+fn an_error_pages_origin_learns_what_failed_when_its_policy_asks() {
+    let asks = |case: Case| {
+        case.also(|policy| {
+            policy.headers = HeaderSelection::Only(vec![
+                HeaderName::from_static("cloudfront-error-uri"),
+                HeaderName::from_static("cloudfront-error-args"),
+            ]);
+        })
+    };
+    let failing = |path, query| Some(Failing { path, query });
+    let page = || Case::get("/404.html", &["cloudfront-error-uri: /forged"]);
+    asks(Case { failing: failing("/a%20b", Some("c=1&d")), ..page() })
+        .sends(&["cloudfront-error-uri: /a%20b", "cloudfront-error-args: c=1&d"]);
+    asks(Case { failing: failing("/a", None), ..page() }).sends(&["cloudfront-error-uri: /a"]);
+    asks(page()).sends(&[]);
+    Case { failing: failing("/a", None), ..page() }.sends(&[]);
 }
