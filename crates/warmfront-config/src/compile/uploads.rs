@@ -61,7 +61,7 @@ impl Compiler<'_> {
         };
         let (stem, _) = resource.property("Handler")?.as_text()?.rsplit_once('.')?;
         let is_handler = |ending: &&str| service.join(format!("{stem}{ending}")).is_file();
-        [".js", ".mjs", ".cjs", ".py"].iter().any(|ending| is_handler(ending)).then_some(service)
+        [".js", ".mjs", ".cjs", ".py"].iter().any(is_handler).then_some(service)
     }
 
     /// The directory that a deployment copies into this bucket, when it is all that the bucket gets.
