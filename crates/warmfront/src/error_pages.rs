@@ -5,7 +5,7 @@
 //! is matched against the behaviors, and it comes from the cache or from its own origin. Fetching one
 //! never waits for the fetch of another object, and an error of a page has no page, so there is no circle.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use http::header::{ACCEPT_ENCODING, AGE, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, StatusCode};
@@ -15,8 +15,6 @@ use warmfront_core::http::{cookie, encoding, grpc};
 use warmfront_core::policy::origin_request::Failing;
 use warmfront_core::request_view::RequestView;
 use warmfront_core::{Behavior, Distribution};
-
-use std::sync::Arc;
 
 use crate::body::Body;
 use crate::cache::Failure;
@@ -97,9 +95,9 @@ impl Pages {
         page: &'a ErrorPage,
     ) -> BoxFuture<'a, Result<OriginResponse, Failure>> {
         Box::pin(async move {
-            let Answer { reply, made, .. } = self.answer(page).await;
-            if let Made::WithoutOrigin(failure) = made {
-                return Err(failure);
+            let Answer { reply, made, detailed_result, .. } = self.answer(page).await;
+            if made == Made::WithoutOrigin {
+                return Err(Failure { status: reply.status().as_u16(), detailed_result });
             }
             let (mut head, body) = reply.into_parts();
             if head.status.is_success() {

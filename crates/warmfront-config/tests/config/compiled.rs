@@ -241,27 +241,7 @@ fn wrong_distributions_are_refused() {
             "CustomErrorResponses: [{ErrorCode: 404, ResponseCode: 200, ResponsePagePath: '/no page.html'}]",
             "is no path",
         ),
-        (
-            "OriginGroups: {Quantity: 1, Items: [{Id: g, FailoverCriteria: {StatusCodes: {Quantity: 1, Items: [401]}}, Members: {Quantity: 2, Items: [{OriginId: app}, {OriginId: app}]}}]}",
-            "values: 400, 403",
-        ),
-        (
-            "OriginGroups: {Quantity: 1, Items: [{Id: g, FailoverCriteria: {StatusCodes: {Quantity: 1, Items: [503]}}, Members: {Quantity: 2, Items: [{OriginId: app}, {OriginId: app}]}}]}",
-            "both members are \"app\"",
-        ),
-        (
-            "OriginGroups: {Quantity: 1, Items: [{Id: app, FailoverCriteria: {StatusCodes: {Quantity: 1, Items: [503]}}, Members: {Quantity: 2, Items: [{OriginId: app}, {OriginId: app}]}}]}",
-            "an origin and a group have the id",
-        ),
         ("Comment:", "Comment has no value"),
-        (
-            "OriginGroups: {Quantity: 1, Items: [{Id: g, FailoverCriteria: {StatusCodes: {Quantity: 1, Items: [503]}}, Members: {Quantity: 2, Items: [{OriginId: app}]}}]}",
-            "exactly 2 members, found 1",
-        ),
-        (
-            "OriginGroups: {Quantity: 1, Items: [{Id: g, FailoverCriteria: {StatusCodes: {Quantity: 1, Items: [503]}}, Members: {Quantity: 2, Items: [{OriginId: app}, {OriginId: ap}]}}]}",
-            "no origin has the id \"ap\". Did you mean \"app\"?",
-        ),
     ] {
         let loaded = loaded(Parts { config, ..Parts::default() }, &Options::default());
         assert!(!loaded.diagnostics.is_empty(), "{config}");

@@ -13,6 +13,7 @@ mod expressions;
 mod honesty;
 mod logs;
 mod never_panics;
+mod origin_groups;
 mod packaged;
 mod response_headers;
 mod sam;

@@ -7,7 +7,6 @@ use warmfront_core::error_page::{access_denied, error_page, redirect_page};
 
 use super::{Answer, Made, result};
 use crate::body::Body;
-use crate::cache::Failure;
 use crate::request::Reply;
 use crate::request_id::RequestId;
 
@@ -46,7 +45,7 @@ pub(crate) fn failed(
     // CloudFront guide: that the edge itself has no room never becomes a custom error page.
     let made = match detailed_result {
         "Error" => Made::Finally,
-        _ => Made::WithoutOrigin(Failure { status, detailed_result }),
+        _ => Made::WithoutOrigin,
     };
     let reply = page(status, reason, method, id);
     Answer { reply, result: result::ERROR, detailed_result, made }

@@ -19,7 +19,6 @@ pub(crate) use stored::{from_fill, from_stored};
 
 use warmfront_core::http::date;
 
-use crate::cache::Failure;
 use crate::edge::Shared;
 use crate::request::Reply;
 use crate::request_id::RequestId;
@@ -40,7 +39,7 @@ pub(crate) enum Made {
     /// among them may be replaced.
     Replaceable,
     /// The edge's page for an origin that gave no response; it may be replaced too.
-    WithoutOrigin(Failure),
+    WithoutOrigin,
     /// It is what the viewer gets, whatever its status: an error page, a refusal of another kind, a
     /// redirect.
     Finally,

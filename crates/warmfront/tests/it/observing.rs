@@ -11,7 +11,7 @@ use warmfront::origin::{LastByte, Timing};
 use warmfront::{AccessRecord, Body, Edge, Observer};
 use warmfront_core::access::geo::Country;
 
-use crate::world::{Pieces, ScriptedOrigin, answer, read, request, stack};
+use crate::world::{Pieces, ScriptedOrigin, answer, group, read, request, stack};
 
 #[derive(Debug)]
 struct Recorder {
@@ -184,4 +184,32 @@ async fn polled_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
         std::task::Poll::Pending => std::task::Poll::Ready(None),
     })
     .await
+}
+
+#[tokio::test]
+async fn the_log_learns_which_origin_was_asked_last_and_why() {
+    let origin = ScriptedOrigin(Box::new(|request| {
+        Box::pin(async move {
+            let is_primary = request.head.headers["host"] == "app.example.test";
+            let fails = is_primary && request.head.uri.path() != "/well";
+            answer(if fails { 503 } else { 200 }, &[], Body::full("x"))
+        })
+    }));
+    let recorder = Arc::new(Recorder { heard: Mutex::default(), wants_detail: true });
+    let mut options = EdgeOptions::new(group((0, 60, 60)), Arc::new(origin));
+    options.observer = recorder.clone();
+    let edge = Edge::new(options);
+    for (method, path, asked) in [
+        (Method::GET, "/a", Some(("spare", Some(503)))),
+        (Method::GET, "/a", None),
+        (Method::HEAD, "/b", Some(("spare", Some(503)))),
+        (Method::POST, "/c", Some(("app", None))),
+        (Method::GET, "/well", Some(("app", None))),
+    ] {
+        read(edge.call(request(method.clone(), path)).await).await;
+        let record = recorder.heard.lock().unwrap().pop().unwrap();
+        let detail = record.detail.unwrap();
+        let origin = detail.origin.as_ref().map(|origin| (origin.id.as_str(), detail.failed_over));
+        assert_eq!(origin, asked, "{method} {path}");
+    }
 }

@@ -17,7 +17,7 @@ use warmfront::{
 use warmfront_core::PathPattern;
 use warmfront_core::behavior::{AllowedMethods, Behavior, ViewerProtocolPolicy};
 use warmfront_core::distribution::{Distribution, HttpVersion, Stack};
-use warmfront_core::origin::{Origin, OriginKind, OriginProtocolPolicy, Scheme, Target};
+use warmfront_core::origin::{Failover, Origin, OriginKind, OriginProtocolPolicy, Scheme, Target};
 use warmfront_core::policy::{
     CachePolicy, HeaderSelection, OriginRequestPolicy, Selection, TtlBounds,
 };
@@ -121,14 +121,39 @@ pub(crate) fn stack(ttl: (u64, u64, u64)) -> Arc<Stack> {
     Arc::new(Stack { distributions: vec![Arc::new(distribution)], ..Stack::default() })
 }
 
+/// The same, with a spare origin at `spare.example.test` that is asked after a 503.
+pub(crate) fn group(ttl: (u64, u64, u64)) -> Arc<Stack> {
+    let mut stack = Arc::unwrap_or_clone(stack(ttl));
+    let mut distribution = Distribution::clone(&stack.distributions[0]);
+    let spare = Origin {
+        id: "spare".into(),
+        domain_name: "spare.example.test".into(),
+        ..Origin::clone(&distribution.origins[0])
+    };
+    distribution.origins.push(Arc::new(spare));
+    let failover = Failover { group: "both".into(), origin: 1, statuses: vec![503] };
+    Arc::make_mut(&mut distribution.behaviors[0]).failover = Some(failover);
+    stack.distributions = vec![Arc::new(distribution)];
+    Arc::new(stack)
+}
+
 /// An edge on a clock that stands still.
 pub(crate) fn edge(
     ttl: (u64, u64, u64),
     memory: u64,
     origin: ScriptedOrigin,
 ) -> (Edge, VirtualClock) {
+    edge_of(stack(ttl), memory, origin)
+}
+
+/// The same for any stack.
+pub(crate) fn edge_of(
+    stack: Arc<Stack>,
+    memory: u64,
+    origin: ScriptedOrigin,
+) -> (Edge, VirtualClock) {
     let clock = VirtualClock::starting_at(epoch());
-    let mut options = EdgeOptions::new(stack(ttl), Arc::new(origin));
+    let mut options = EdgeOptions::new(stack, Arc::new(origin));
     options.clock = Arc::new(clock.clone());
     options.cache.memory = memory;
     (Edge::new(options), clock)

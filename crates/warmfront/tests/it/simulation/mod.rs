@@ -7,7 +7,8 @@
 //! 2. a whole reply is exactly one version the origin once served, never two mixed, never cut;
 //! 3. a reply labeled Hit is fresh, or the origin was failing, or a refresh is under way, and its Age is true;
 //! 4. every viewer gets an answer;
-//! 5. what is for one viewer reaches no other.
+//! 5. what is for one viewer reaches no other;
+//! 6. a failure of a primary origin reaches nobody while there is a spare one.
 //!
 //! `WARMFRONT_SEEDS=10000` runs more seeds; a failure prints its seed, and `WARMFRONT_SEED` runs that one.
 
@@ -20,7 +21,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use warmfront::{Body, Edge, ViewerRequest, VirtualClock};
 
-use crate::world::{Read, ScriptedOrigin, answer, edge, get, read, request};
+use crate::world::{Read, ScriptedOrigin, answer, edge, edge_of, get, group, read, request, stack};
 use origin::*;
 
 /// What a viewer asks.
@@ -69,12 +70,19 @@ impl Simulation {
             let (truth, dice, clock) = (truth.clone(), dice.clone(), clock_cell.clone());
             ScriptedOrigin(Box::new(move |request| {
                 let (truth, dice, clock) = (truth.clone(), dice.clone(), clock.clone());
+                if is_down(&request, &dice) {
+                    return Box::pin(async { answer(503, &[], Body::full(OF_THE_PRIMARY)) });
+                }
                 Box::pin(origin(request, truth, dice, move || {
                     warmfront::Clock::monotonic(clock.get().expect("set before the first request"))
                 }))
             }))
         };
-        let (edge, clock) = edge((0, 0, 3600), MEMORY, script);
+        // Half of the worlds have a spare origin, which knows the same objects.
+        let stack = if seed.is_multiple_of(2) { stack((0, 0, 3600)) } else { group((0, 0, 3600)) };
+        let has_spare = stack.distributions[0].origins.len() > 1;
+        dice.lock().unwrap().has_spare = has_spare;
+        let (edge, clock) = edge_of(stack, MEMORY, script);
         clock_cell.set(clock.clone()).expect("set once");
         Self { seed, edge, clock, truth, dice }
     }
@@ -164,6 +172,7 @@ impl Simulation {
     fn judge(&self, asked: &Asked, reply: &Read, waited: Range<Duration>) {
         let context = format!("seed {}, {asked:?}: {reply:?}", self.seed);
         if reply.status.is_server_error() {
+            assert_ne!(reply.body, OF_THE_PRIMARY.as_bytes(), "no failover: {context}");
             return;
         }
         let field = |name: &str| reply.headers.get(name).map(|value| value.to_str().unwrap());
@@ -342,7 +351,7 @@ fn a_crowd_on_one_key_is_one_origin_request_at_a_time() {
                 }))
             };
             let (edge, clock) = edge((0, 0, 3600), MEMORY, script);
-            let mut dice = Dice(seed);
+            let mut dice = Dice::at(seed);
             for _ in 0..20 {
                 let viewers: Vec<_> = (0..dice.roll(30))
                     .map(|_| {

@@ -17,18 +17,26 @@ pub(super) const ERROR_CACHING: Duration = Duration::from_secs(10);
 
 /// Small and reproducible (xorshift64*).
 #[derive(Debug, Clone)]
-pub(super) struct Dice(pub(super) u64);
+pub(super) struct Dice {
+    state: u64,
+    /// Whether the primary origin may be down, because another one is asked then.
+    pub(super) has_spare: bool,
+}
 
 impl Dice {
     pub(super) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+        Self::at(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub(super) fn at(state: u64) -> Self {
+        Self { state, has_spare: false }
     }
 
     pub(super) fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % sides
+        self.state ^= self.state >> 12;
+        self.state ^= self.state << 25;
+        self.state ^= self.state >> 27;
+        (self.state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % sides
     }
 }
 
@@ -61,7 +69,8 @@ pub(super) fn body_of(path: &str, version: u64, whose: &str, length: usize) -> V
 }
 
 pub(super) fn length_of(path: &str, version: u64) -> usize {
-    let mut dice = Dice(version.wrapping_mul(97) + path.len() as u64 + path.as_bytes()[1] as u64);
+    let mut dice =
+        Dice::at(version.wrapping_mul(97) + path.len() as u64 + path.as_bytes()[1] as u64);
     match dice.roll(4) {
         0 => 0,
         1 => 1 + dice.roll(100) as usize,
@@ -101,6 +110,15 @@ pub(super) async fn turns(number: u64) {
         Poll::Pending
     })
     .await
+}
+
+/// What a primary origin says that is down.
+pub(super) const OF_THE_PRIMARY: &str = "the primary is down";
+
+/// Whether the request goes to a primary origin that is down, so that the spare one is asked.
+pub(super) fn is_down(request: &OriginRequest, dice: &Mutex<Dice>) -> bool {
+    let mut dice = dice.lock().unwrap();
+    dice.has_spare && request.head.headers["host"] == "app.example.test" && dice.roll(3) == 0
 }
 
 pub(super) async fn origin(
