@@ -37,9 +37,9 @@ fn every_case_of_the_corpus_can_be_read() {
             Err(error) => problems.push(error.to_string()),
             Ok(case) => {
                 if let Some(warmfront_case::Source::File(source)) = &case.source
-                    && !source.is_file()
+                    && !source.exists()
                 {
-                    problems.push(format!("{}: {} is no file", case.name, source.display()));
+                    problems.push(format!("{}: {} is not there", case.name, source.display()));
                 }
             }
         }

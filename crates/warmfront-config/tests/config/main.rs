@@ -21,6 +21,7 @@ mod services;
 mod several;
 mod signing;
 mod slips;
+mod targets;
 mod written;
 
 use std::fs;
