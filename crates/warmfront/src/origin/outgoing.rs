@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body::{Body as _, Frame, SizeHint};
 use warmfront_core::http::{fields, trailers};
@@ -48,6 +48,9 @@ pub(super) fn prepare(
         }
         _ => {}
     }
+    // CloudFront guide, "HTTP request headers and CloudFront behavior": Connection becomes Keep-Alive.
+    // A request for another protocol brings its own.
+    head.headers.entry(CONNECTION).or_insert(HeaderValue::from_static("Keep-Alive"));
     let head = Head { method: head.method, uri: origin_form(head.uri), headers: head.headers };
     let repeatable = matches!(outgoing, Outgoing::Empty)
         && [Method::GET, Method::HEAD, Method::OPTIONS].contains(&head.method);
