@@ -20,6 +20,10 @@ class Failure(Exception):
     """What was seen is not what must be true."""
 
 
+class Skipped(Exception):
+    """The machine has not what this check needs; the text says what to install."""
+
+
 def expect(holds, text):
     if not holds:
         raise Failure(text)
