@@ -25,16 +25,10 @@ pub(crate) struct ScriptedOrigin {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
     script: Arc<Script>,
-    port: Port,
-}
-
-#[derive(Debug)]
-enum Port {
-    Accepts(JoinHandle<()>),
-    /// Bound and not listening: connections are refused and nobody else gets the port.
-    Refuses {
-        _reserved: TcpSocket,
-    },
+    /// The listener's task; without one, connections are refused.
+    listener: Option<JoinHandle<()>>,
+    /// Bound and never listening: while no listener has the port, nobody else gets it.
+    _reserved: TcpSocket,
 }
 
 /// What every connection of an origin shares.
@@ -57,10 +51,10 @@ impl ScriptedOrigin {
     pub(crate) fn start(name: &str, case: Arc<Case>, stage: Arc<Stage>) -> std::io::Result<Self> {
         let script =
             Arc::new(Script { name: name.to_owned(), case, stage, entries: Mutex::default() });
-        let socket = reserve((Ipv4Addr::LOCALHOST, 0).into())?;
-        let address = socket.local_addr()?;
-        let port = Port::Accepts(accept(socket.listen(1024)?, script.clone()));
-        Ok(Self { name: name.to_owned(), address, script, port })
+        let reserved = bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        let address = reserved.local_addr()?;
+        let listener = Some(accept(bind(address)?.listen(1024)?, script.clone()));
+        Ok(Self { name: name.to_owned(), address, script, listener, _reserved: reserved })
     }
 
     /// Adds an answer to the script.
@@ -70,19 +64,17 @@ impl ScriptedOrigin {
 
     /// Opens or closes the port; open connections are closed with it.
     pub(crate) async fn listen(&mut self, accepts: bool) -> std::io::Result<()> {
-        match (&mut self.port, accepts) {
-            (Port::Accepts(listener), false) => {
+        match (self.listener.take(), accepts) {
+            (Some(listener), false) => {
                 listener.abort();
                 // Once the task is gone, so are the listener and its connections.
                 let _ = listener.await;
-                self.port = Port::Refuses { _reserved: reserve(self.address)? };
             }
-            (Port::Refuses { .. }, true) => {
-                // Two sockets with SO_REUSEADDR may share the port as long as only one listens.
-                let listener = reserve(self.address)?.listen(1024)?;
-                self.port = Port::Accepts(accept(listener, self.script.clone()));
+            (None, true) => {
+                let listener = bind(self.address)?.listen(1024)?;
+                self.listener = Some(accept(listener, self.script.clone()));
             }
-            _ => {}
+            (unchanged, _) => self.listener = unchanged,
         }
         Ok(())
     }
@@ -109,13 +101,14 @@ impl ScriptedOrigin {
 
 impl Drop for ScriptedOrigin {
     fn drop(&mut self) {
-        if let Port::Accepts(listener) = &self.port {
+        if let Some(listener) = &self.listener {
             listener.abort();
         }
     }
 }
 
-fn reserve(address: SocketAddr) -> std::io::Result<TcpSocket> {
+/// Two sockets with SO_REUSEADDR may share a port as long as only one listens.
+fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
