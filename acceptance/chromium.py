@@ -12,6 +12,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 from program import Failure, Skipped
@@ -39,13 +40,16 @@ def program():
 def install():
     """Installs what is missing with apt; as root, or where sudo asks no password."""
     try:
-        return program()
+        program()
     except Skipped:
         root = [] if os.geteuid() == 0 else ["sudo", "-n"]
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
         for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *PACKAGES]):
-            subprocess.run([*root, "apt-get", *command], env=environment, check=True, timeout=600)
-        return program()
+            try:
+                subprocess.run([*root, "apt-get", *command], env=environment, check=True, timeout=600)
+            except (OSError, subprocess.SubprocessError) as failure:
+                print(f"could not install {' and '.join(PACKAGES)}: {failure}", file=sys.stderr)
+                return
 
 
 class Chromium:

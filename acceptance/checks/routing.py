@@ -122,4 +122,23 @@ def foreign(context):
     return f"runs; {len(LISTED)} properties listed"
 
 
-CHECKS = [("two origins", two_origins), ("directory", directory), ("foreign template", foreign)]
+def other_host(context):
+    """One connection may ask any distribution of its source, whatever name it was opened for; nobody's name is 403."""
+    part = distribution(["one"]).split("Resources:\n")[1]
+    one = part.replace("Enabled: true", "Enabled: true\n        Aliases: [one.localhost]")
+    two = one.replace("Edge:", "Other:").replace("one", "two")
+    source = context.file("two.yml", "Resources:\n" + one + two)
+    with Origin(lambda request, connection: respond(connection, b"one")) as a, \
+            Origin(lambda request, connection: respond(connection, b"two")) as b:
+        with context.program(source, "--origin", f"one={a.url}", "--origin", f"two={b.url}") as program:
+            for host, status, body in [("one.localhost", 200, b"one"), ("two.localhost", 200, b"two"),
+                                       ("three.localhost", 403, None)]:
+                # curl names one.localhost to TLS, and `host` to HTTP.
+                url = f"https://one.localhost:{program.https_port}/"
+                answer = curl(program, url, "-H", f"Host: {host}:{program.https_port}")
+                right = answer.status == status and (body is None or answer.body == body)
+                expect(right, f"{host} over a connection for one.localhost: {answer} {answer.body[:80]!r}")
+    return "both distributions, and 403 for a stranger's name"
+
+
+CHECKS = [("other host", other_host), ("two origins", two_origins), ("directory", directory), ("foreign template", foreign)]

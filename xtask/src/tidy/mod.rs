@@ -4,6 +4,7 @@
 
 mod borders;
 mod house_style;
+mod pointers;
 mod purity;
 mod source;
 
@@ -72,6 +73,7 @@ pub(crate) fn check_repository() -> Result<Report, String> {
     findings.extend(house_style::spelling(&sources));
     findings.extend(house_style::machine_paths(&sources));
     findings.extend(house_style::package_sources(&sources));
+    findings.extend(pointers::of_the_checklist(&sources));
     Ok(Report { files: sources.len(), findings })
 }
 
