@@ -55,6 +55,7 @@ pub(crate) fn origin() -> Origin {
         response_completion_timeout: None,
         target: Target::Dns,
         access_control: None,
+        hides_missing: false,
     }
 }
 

@@ -35,6 +35,9 @@ pub struct Origin {
     pub target: Target,
     /// How requests to it are signed, if they are.
     pub access_control: Option<OriginAccessControl>,
+    /// Whether a directory in its place answers 403 for a key that it has not, as a bucket that nobody may
+    /// list does, and not 404.
+    pub hides_missing: bool,
 }
 
 /// `OriginAccessControl`, or the older origin access identity.

@@ -237,7 +237,10 @@ fn target(origin: &Origin) -> String {
                 .collect();
             format!("at {}", nodes.join(", then "))
         }
-        Target::Directory(directory) => format!("from the directory {}", directory.display()),
+        Target::Directory(directory) => {
+            let missing = if origin.hides_missing { " (403 for what it has not)" } else { "" };
+            format!("from the directory {}{missing}", directory.display())
+        }
         Target::Api(api) => format!("from the local {} {}", api.kind.as_str(), api.logical_id),
     }
 }
@@ -321,6 +324,7 @@ mod tests {
             response_completion_timeout: None,
             target,
             access_control: None,
+            hides_missing: false,
         })
     }
 

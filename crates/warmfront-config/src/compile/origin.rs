@@ -63,6 +63,7 @@ impl Compiler<'_> {
             response_completion_timeout,
             target: Target::Dns,
             access_control,
+            hides_missing: false,
         };
         (origin, written)
     }

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use warmfront_core::origin::{Node as Server, Scheme, Target};
+use warmfront_core::origin::{Node as Server, OriginKind, Scheme, Target};
 
 use super::Compiler;
 use super::distribution::Draft;
@@ -37,6 +37,13 @@ impl Compiler<'_> {
     pub(super) fn connect(&self, drafts: &mut [Draft], all: &[Compiler<'_>]) {
         let given = self.given_targets(drafts, all);
         for draft in drafts {
+            // A bucket answers 403 for what it has not, unless its policy lets the distribution list it. Who
+            // wrote a page for 403 and none for 404 has such a bucket.
+            let has_page = |status| {
+                let responses = draft.distribution.error_responses.iter();
+                responses.filter(|response| response.page.is_some()).any(|r| r.status == status)
+            };
+            let hides_missing = has_page(403) && !has_page(404);
             for (origin, (place, path)) in
                 draft.distribution.origins.iter_mut().zip(&draft.origin_places)
             {
@@ -59,7 +66,9 @@ impl Compiler<'_> {
                         }
                     }
                 };
-                Arc::make_mut(origin).target = target;
+                let origin = Arc::make_mut(origin);
+                origin.target = target;
+                origin.hides_missing = origin.kind == OriginKind::S3 && hides_missing;
             }
         }
     }

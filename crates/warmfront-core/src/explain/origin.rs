@@ -80,7 +80,10 @@ fn place(origin: &Origin, view: &RequestView<'_>) -> String {
                 .map(|node| format!("{}://{}:{}", node.scheme.as_str(), node.host, node.port));
             format!(", connected at {}", nodes.collect::<Vec<_>>().join(", "))
         }
-        Target::Directory(root) => format!(", played by the directory {}", root.display()),
+        Target::Directory(root) => {
+            let missing = if origin.hides_missing { 403 } else { 404 };
+            format!(", played by the directory {} ({missing} for what it has not)", root.display())
+        }
         Target::Api(api) => format!(", the local {} {}", api.kind.as_str(), api.logical_id),
     };
     format!("{}: {name}{target}", origin.id)

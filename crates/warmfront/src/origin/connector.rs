@@ -141,8 +141,12 @@ impl Connector for Origins {
             Target::Dns | Target::Nodes(_) => Box::pin(self.http.send(origin, scheme, request)),
             Target::Directory(root) => {
                 let now = self.http.dialer.clock.wall();
-                let (id, root) = (origin.id.clone(), root.clone());
-                Box::pin(self.timed(directory::serve(id, root, request.head, now)))
+                let bucket = directory::Bucket {
+                    origin: origin.id.clone(),
+                    root: root.clone(),
+                    hides_missing: origin.hides_missing,
+                };
+                Box::pin(self.timed(directory::serve(bucket, request.head, now)))
             }
             Target::Api(api) => Box::pin(self.timed(self.call_local(origin, api, request))),
         }

@@ -1,8 +1,9 @@
 //! A directory that plays an S3 bucket: GET and HEAD of objects, conditions, one range.
 //!
-//! What differs from S3, knowingly: the ETag is made of length and modification time, not an MD5; a
-//! missing key is always 404 (S3 says 403 without ListBucket); nothing is listed; permissions are the
-//! file system's. The default root object is the distribution's business.
+//! What differs from S3, knowingly: the ETag is made of length and modification time, not an MD5;
+//! nothing is listed; permissions are the file system's. A missing key is 404, or 403 as S3 says to who
+//! may not list the bucket: the distribution tells which (`Origin::hides_missing`). The default root object
+//! is the distribution's business.
 
 use std::fs::{self, File};
 use std::io::{self, Seek as _, SeekFrom};
@@ -23,15 +24,24 @@ use super::file_body::FileBody;
 use super::{OriginError, OriginResponse};
 use crate::body::Body;
 
-/// Answers `head` from `root`. The file system is read on tokio's blocking threads.
+/// A directory and the bucket it stands for.
+pub(super) struct Bucket {
+    /// The Id of the origin.
+    pub(super) origin: String,
+    pub(super) root: PathBuf,
+    /// 403 instead of 404 for a key that is not there.
+    pub(super) hides_missing: bool,
+}
+
+/// Answers `head` from `bucket`. The file system is read on tokio's blocking threads.
 pub(super) async fn serve(
-    origin: String,
-    root: PathBuf,
+    bucket: Bucket,
     head: http::request::Parts,
     now: SystemTime,
 ) -> Result<OriginResponse, OriginError> {
-    let unavailable = |reason: String| OriginError::Unavailable { origin: origin.clone(), reason };
-    let answering = tokio::task::spawn_blocking(move || answer(&root, &head, now));
+    let origin = bucket.origin.clone();
+    let unavailable = |reason: String| OriginError::Unavailable { origin, reason };
+    let answering = tokio::task::spawn_blocking(move || answer(&bucket, &head, now));
     match answering.await {
         Ok(Ok(response)) => {
             let (head, body) = response.into_parts();
@@ -44,12 +54,13 @@ pub(super) async fn serve(
 
 /// What the bucket says; `Err` only when the directory itself cannot be used.
 fn answer(
-    root: &Path,
+    bucket: &Bucket,
     head: &http::request::Parts,
     now: SystemTime,
 ) -> Result<Response<Body>, String> {
-    let mut response = match find(root, head)? {
+    let mut response = match find(&bucket.root, head)? {
         Ok(object) => object_response(object, head),
+        Err(S3Error::NoSuchKey) if bucket.hides_missing => S3Error::AccessDenied.response(head),
         Err(error) => error.response(head),
     };
     let headers = response.headers_mut();

@@ -69,6 +69,7 @@ pub(crate) fn stack(ttl: (u64, u64, u64)) -> Arc<Stack> {
         response_completion_timeout: None,
         target: Target::Dns,
         access_control: None,
+        hides_missing: false,
     };
     let behavior = Behavior {
         path_pattern: PathPattern::any(),

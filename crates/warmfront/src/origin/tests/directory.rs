@@ -103,6 +103,19 @@ async fn nothing_outside_the_directory_is_ever_served() {
     assert!(xml.contains("<Key>&lt;b&gt;&amp;</Key>"), "{xml}");
 }
 
+#[tokio::test]
+async fn a_bucket_that_nobody_may_list_says_403_of_what_it_has_not() {
+    let (_place, mut origin) = bucket();
+    origin.hides_missing = true;
+    for path in ["/missing", "/dir", "/../secret"] {
+        let response = ask(&origin, "GET", path, &[]).await;
+        assert_eq!(response.head.status, 403, "{path}");
+        let xml = body_of(response).await.unwrap();
+        assert!(xml.contains("<Code>AccessDenied</Code>") && !xml.contains("Key"), "{path}: {xml}");
+    }
+    assert_eq!(ask(&origin, "GET", "/page.html", &[]).await.head.status, 200);
+}
+
 #[cfg(unix)]
 fn link(to: &Path, at: &Path) {
     std::os::unix::fs::symlink(to, at).unwrap();

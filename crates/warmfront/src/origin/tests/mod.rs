@@ -117,6 +117,7 @@ fn origin(target: Target) -> Origin {
         response_completion_timeout: None,
         target,
         access_control: None,
+        hides_missing: false,
     }
 }
 
