@@ -38,7 +38,7 @@ use std::path::{Path, PathBuf};
 use warmfront_core::Stack;
 
 pub use diagnostic::{Diagnostic, Severity};
-pub use render::{render_human, render_json, render_sarif};
+pub use render::{render_human, render_json, render_problems, render_sarif};
 pub use report::{Report, ReportEntry, Status};
 pub use source::LoadError;
 pub use suggest::nearest as nearest_name;

@@ -11,30 +11,24 @@ use crate::{Loaded, Severity as Level};
 
 /// For a terminal: every problem, then what has no effect, then a line that sums it up.
 pub fn render_human(loaded: &Loaded) -> String {
-    let mut text = String::new();
-    for problem in &loaded.diagnostics {
-        let place =
-            Place { file: problem.file.clone(), line: problem.line, column: problem.column };
-        headline(&mut text, &place, &problem.path);
-        let _ = writeln!(text, "  {}: {}", problem.severity.as_str(), problem.message);
-        if let Some(help) = &problem.help {
-            let _ = writeln!(text, "  help: {help}");
-        }
-    }
+    let mut text = problems(loaded);
     for (entry, reason) in loaded.report.inert() {
         headline(&mut text, &entry.place, &entry.path);
         let _ = writeln!(text, "  inert: {reason}");
     }
-    let count = |level| loaded.diagnostics.iter().filter(|it| it.severity == level).count();
     let _ = writeln!(
         text,
-        "{}, {}; {} effective, {} inert",
-        counted(count(Level::Error), "error"),
-        counted(count(Level::Warning), "warning"),
+        "{}; {} effective, {} inert",
+        sums(loaded),
         loaded.report.effective_count(),
         loaded.report.inert().count(),
     );
     text
+}
+
+/// For a terminal where somebody wants to start and cannot: the problems alone, and how many they are.
+pub fn render_problems(loaded: &Loaded) -> String {
+    format!("{}{}\n", problems(loaded), sums(loaded))
 }
 
 /// For tools: problems, report and sums as one JSON object. Paths are whole here.
@@ -89,6 +83,30 @@ pub fn render_sarif(loaded: &Loaded) -> String {
         }],
     });
     format!("{document:#}\n")
+}
+
+fn problems(loaded: &Loaded) -> String {
+    let mut text = String::new();
+    for problem in &loaded.diagnostics {
+        let place =
+            Place { file: problem.file.clone(), line: problem.line, column: problem.column };
+        headline(&mut text, &place, &problem.path);
+        let _ = writeln!(text, "  {}: {}", problem.severity.as_str(), problem.message);
+        if let Some(help) = &problem.help {
+            let _ = writeln!(text, "  help: {help}");
+        }
+    }
+    text
+}
+
+/// How many errors and warnings there are.
+fn sums(loaded: &Loaded) -> String {
+    let count = |level| loaded.diagnostics.iter().filter(|it| it.severity == level).count();
+    format!(
+        "{}, {}",
+        counted(count(Level::Error), "error"),
+        counted(count(Level::Warning), "warning")
+    )
 }
 
 fn headline(text: &mut String, place: &Place, path: &str) {

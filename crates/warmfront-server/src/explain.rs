@@ -36,7 +36,7 @@ pub(crate) fn run(args: &ExplainArgs) -> ExitCode {
         Err(error) => return source::unreadable(&error),
     };
     let Some(stack) = loaded.stack.as_ref().filter(|_| !loaded.has_errors()) else {
-        crate::say(&warmfront_config::render_human(&loaded));
+        crate::say(&warmfront_config::render_problems(&loaded));
         return ExitCode::from(1);
     };
     let told = explain(stack, &asked, Some(&Signatures), SystemTime::now());

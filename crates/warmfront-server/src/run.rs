@@ -224,18 +224,19 @@ fn cloudfront_logs(
     }
 }
 
-/// The stack of a source without errors; its warnings are said. With errors: what `check` says.
+/// The stack of a source without errors; its warnings are said. With errors: these. What has no effect is
+/// told by the banner, and by `check`.
 pub(crate) fn compiled(mut loaded: Loaded) -> Result<(Arc<Stack>, Loaded), Failure> {
     let stack = loaded.stack.take();
     match stack.filter(|_| !loaded.has_errors()) {
         Some(stack) => {
             if !loaded.diagnostics.is_empty() {
-                crate::say(&warmfront_config::render_human(&loaded));
+                crate::say(&warmfront_config::render_problems(&loaded));
             }
             Ok((Arc::new(stack), loaded))
         }
         None => {
-            let message = warmfront_config::render_human(&loaded);
+            let message = warmfront_config::render_problems(&loaded);
             Err(Failure { status: loaded.exit_code().max(1), message })
         }
     }

@@ -1,6 +1,6 @@
 //! The honesty report: nothing that a source says is dropped in silence.
 
-use warmfront_config::{Loaded, Options, Severity, Status, load};
+use warmfront_config::{Loaded, Options, Severity, Status, load, render_human, render_problems};
 use warmfront_core::distribution::ErrorPage;
 use warmfront_core::origin::{Failover, Target};
 
@@ -205,4 +205,14 @@ fn people_and_tools_read_the_same_facts() {
     let result = &sarif["runs"][0]["results"][0];
     assert_eq!(result["level"], "error");
     assert_eq!(result["locations"][0]["physicalLocation"]["region"]["startLine"], 17);
+}
+
+#[test]
+fn who_cannot_start_is_told_the_problems_alone() {
+    let options = Options { origins: pairs(&[("Asets", "/")]), ..Options::default() };
+    let loaded = load(&fixture("config/real-world.yml"), &options).unwrap();
+    let (problems, all) = (render_problems(&loaded), render_human(&loaded));
+    assert!(problems.contains("there is no origin \"Asets\""), "{problems}");
+    assert!(problems.lines().last().unwrap().contains(" error"), "{problems}");
+    assert!(all.contains("inert: ") && !problems.contains("inert"), "{problems}");
 }

@@ -63,7 +63,7 @@ pub(crate) struct SourceArgs {
     /// The stage of a serverless.yml
     #[arg(long, value_name = "S", env = "WARMFRONT_STAGE")]
     pub(crate) stage: Option<String>,
-    /// A ${opt:NAME} of a serverless.yml
+    /// The value of a variable of a serverless.yml: ${opt:NAME}, or one that only AWS knows (ssm:/path)
     #[arg(long = "opt", value_name = "NAME=VALUE", value_parser = pairs::parse)]
     pub(crate) opts: Vec<(String, String)>,
     /// An environment variable of a function (NAME: logical id, or the key under functions)
