@@ -149,14 +149,22 @@ def reload(context):
         while (answer := curl(program, program.https + "/new")).body != b"changed":
             expect(answer.status == 200, f"a reload dropped a request: {answer}")
             expect(time.monotonic() < end + 10, f"the function's old code still runs:\n{program.said()}")
+        (home / "index.js").write_text("exports.fine = async ( => broken")
+        program.signal(signal.SIGHUP)
+        while "goes on answering" not in program.said():
+            expect(time.monotonic() < end + 20, f"nothing said about the broken code:\n{program.said()}")
+            time.sleep(0.05)
+        for _ in range(3):
+            answer = curl(program, program.https + "/new")
+            expect(answer.body == b"changed", f"broken code took the version before down: {answer}")
         (home / "serverless.yml").write_text("service: reload\nresources: [broken\n")
         lines = program.said().count("serverless.yml:")
         program.signal(signal.SIGHUP)
         while program.said().count("serverless.yml:") == lines:
-            expect(time.monotonic() < end + 20, f"nothing said about the broken source:\n{program.said()}")
+            expect(time.monotonic() < end + 30, f"nothing said about the broken source:\n{program.said()}")
             time.sleep(0.05)
         expect(curl(program, program.https + "/new").status == 200, "a broken source took the old one down")
-    return "new route and new code after SIGHUP, broken source refused with its place"
+    return "new route and new code after SIGHUP, broken code and broken source leave the old ones answering"
 
 
 CHECKS = [("example", example), ("changed", changed), ("failing functions", failing),

@@ -1,7 +1,8 @@
 //! The source's own Lambda functions, as the engine's local APIs.
 //!
 //! Holds the host that runs them for as long as the program serves, and follows reloads: every function
-//! gets new workers, because its code may have changed where the source did not; a removed one is let go.
+//! gets new workers, because its code may have changed where the source did not; a removed one is let go. Code
+//! that does not load changes nothing: the workers of the version before go on answering.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +15,7 @@ use warmfront::origin::{BoxFuture, LocalApis, OriginRequest, OriginResponse};
 use warmfront::{Clock, OriginError};
 use warmfront_core::Stack;
 use warmfront_core::api::Api;
-use warmfront_core::function::{Function, Runtime};
+use warmfront_core::function::Runtime;
 
 /// Takes what functions print.
 pub(crate) type FunctionLogs = Arc<dyn Fn(FunctionLog) + Send + Sync>;
@@ -82,12 +83,14 @@ impl LocalFunctions {
     pub(crate) fn swap(&self, stack: Arc<Stack>) {
         let old = self.shared.serving.swap(stack.clone());
         if let Some(Ok(host)) = &*self.shared.lock() {
-            // A function that was rewritten gets its new pool from `prewarm`; the old one ends by itself.
-            let rewritten = |old: &Function| {
-                stack.functions.iter().any(|new| new.logical_id == old.logical_id && **new != *old)
-            };
-            for function in old.functions.iter().filter(|old| !rewritten(old)) {
-                host.retire(function);
+            for old in &old.functions {
+                match stack.functions.iter().find(|new| new.logical_id == old.logical_id) {
+                    // Its code may have changed where the source did not.
+                    Some(new) if **new == **old => host.replace(new),
+                    // One that was rewritten gets its new workers from `prewarm`.
+                    Some(_) => {}
+                    None => host.retire(old),
+                }
             }
         }
         self.prewarm(&stack);

@@ -104,6 +104,7 @@ struct Inner {
 enum Command {
     Invoke(Arc<Function>, Job),
     Prewarm(Arc<Function>),
+    Replace(Arc<Function>),
     Retire(Arc<Function>),
 }
 
@@ -174,8 +175,13 @@ impl LambdaHost {
         let _ = self.inner.commands.try_send(Command::Prewarm(function.clone()));
     }
 
-    /// Lets the workers of `function` finish and go: the function was removed, or the files of its code
-    /// changed. A later [`prewarm`](Self::prewarm) or [`invoke`](Self::invoke) starts new ones.
+    /// Starts workers anew, because the files of the code of `function` may have changed. Those that run go when
+    /// a new one has loaded the code; while none can, they go on answering, and the log says why.
+    pub fn replace(&self, function: &Arc<Function>) {
+        let _ = self.inner.commands.try_send(Command::Replace(function.clone()));
+    }
+
+    /// Lets the workers of `function` finish and go, for it was removed.
     pub fn retire(&self, function: &Arc<Function>) {
         let _ = self.inner.commands.try_send(Command::Retire(function.clone()));
     }
@@ -253,6 +259,7 @@ impl Dispatcher {
                         pool.keep_warm();
                     }
                 }
+                Some(Command::Replace(function)) => self.replace(&function),
                 Some(Command::Retire(function)) => {
                     for pool in self.pools.remove(&function.logical_id).into_iter().flatten() {
                         pool.retire();
@@ -272,33 +279,57 @@ impl Dispatcher {
             if let Some(pool) = pools.iter().find(|pool| Arc::ptr_eq(&pool.function(), function)) {
                 return Ok(pool.clone());
             }
-            pools.retain(|pool| !pool.is_empty());
+            // The current one may be empty because its code does not load; then another stands in for it.
+            let current = pools.last().cloned();
+            let is_current = |pool: &Pool| current.as_ref().is_some_and(|it| it.is(pool));
+            pools.retain(|pool| !pool.is_empty() || is_current(pool));
+            if let Some(current) = current.filter(|current| current.function() == *function) {
+                current.renew(function.clone());
+                return Ok(current);
+            }
+            // One that never started says nothing of the code, and has nobody to stand in for it.
+            let is_back = |pool: &Pool| pool.function() == *function && pool.has_started();
+            if let Some(back) = pools.iter().position(is_back) {
+                let pool = pools.remove(back);
+                // Before it is renewed: it may stand in for one of them.
+                pools.iter().for_each(Pool::retire);
+                pool.renew(function.clone());
+                pools.push(pool.clone());
+                return Ok(pool);
+            }
         }
+        let old = self.pools.get(&function.logical_id).cloned().unwrap_or_default();
+        self.pool_after(function, &old)
+    }
+
+    /// New workers for the same definition.
+    fn replace(&mut self, function: &Arc<Function>) {
+        // The old ones leave the list: the new one must be found instead of them.
+        let old = self.pools.remove(&function.logical_id).unwrap_or_default();
+        match self.pool_after(function, &old) {
+            Ok(pool) => pool.keep_warm(),
+            Err(_) => drop(self.pools.insert(function.logical_id.clone(), old)),
+        }
+    }
+
+    /// A new pool, which becomes the current one. All `old` ones go but the one that stands in for it.
+    fn pool_after(&mut self, function: &Arc<Function>, old: &[Pool]) -> Result<Pool, InvokeError> {
         let program = match &function.runtime {
             Runtime::Python(_) => Program::Python(self.python()?),
             _ => Program::Node(self.node()?),
         };
-        let pools = self.pools.entry(function.logical_id.clone()).or_default();
-        let same = pools.iter().position(|pool| pool.function() == *function);
-        let pool = match same {
-            Some(index) => {
-                let pool = pools.remove(index);
-                pool.renew(function.clone());
-                pool
-            }
-            None => Pool::new(
-                Launch {
-                    function: function.clone(),
-                    program,
-                    files: self.files.clone(),
-                    account: self.account.clone(),
-                    log: self.log.clone(),
-                },
-                self.limits.clone(),
-            ),
+        let stand_in = old.last().and_then(Pool::stand_in);
+        let stays = |pool: &&Pool| stand_in.as_ref().is_some_and(|it| it.is(pool));
+        old.iter().filter(|pool| !stays(pool)).for_each(Pool::retire);
+        let launch = Launch {
+            function: function.clone(),
+            program,
+            files: self.files.clone(),
+            account: self.account.clone(),
+            log: self.log.clone(),
         };
-        pools.iter().for_each(Pool::retire);
-        pools.push(pool.clone());
+        let pool = Pool::new(launch, self.limits.clone(), stand_in);
+        self.pools.entry(function.logical_id.clone()).or_default().push(pool.clone());
         Ok(pool)
     }
 

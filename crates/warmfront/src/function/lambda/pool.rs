@@ -83,6 +83,10 @@ struct State {
     starting: usize,
     keep_warm: bool,
     retired: bool,
+    /// A worker has started here once, so the code loads.
+    has_started: bool,
+    /// The pool of the version before: it answers while no worker of this one has started and none can.
+    before: Option<Pool>,
     /// Ends of workers since the last good answer.
     failures: u32,
     not_before: Instant,
@@ -92,7 +96,8 @@ struct State {
 }
 
 impl Pool {
-    pub(crate) fn new(launch: Launch, limits: Rc<Limits>) -> Self {
+    /// A pool that takes the place of `before`, once its code has been seen to load.
+    pub(crate) fn new(launch: Launch, limits: Rc<Limits>, before: Option<Pool>) -> Self {
         Self(Rc::new(RefCell::new(State {
             function: launch.function.clone(),
             launch: Rc::new(launch),
@@ -104,6 +109,8 @@ impl Pool {
             starting: 0,
             keep_warm: false,
             retired: false,
+            has_started: false,
+            before,
             failures: 0,
             not_before: Instant::now(),
             start_error: None,
@@ -128,6 +135,26 @@ impl Pool {
         let mut state = self.0.borrow_mut();
         state.retired = true;
         state.idle.clear();
+        let before = state.before.take();
+        drop(state);
+        before.iter().for_each(Pool::retire);
+    }
+
+    /// Who answers for a successor whose code does not load: this pool, if its own ever did, or the one
+    /// before. The successor owns it from now on, and retires it.
+    pub(crate) fn stand_in(&self) -> Option<Pool> {
+        let mut state = self.0.borrow_mut();
+        if state.has_started { Some(self.clone()) } else { state.before.take() }
+    }
+
+    /// Whether the code ever loaded here.
+    pub(crate) fn has_started(&self) -> bool {
+        self.0.borrow().has_started
+    }
+
+    /// Whether both are the same pool.
+    pub(crate) fn is(&self, other: &Pool) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
     }
 
     /// A newer configuration has an equal function: the workers stay, or serve again.
@@ -153,8 +180,9 @@ impl Pool {
             }
         }
         if let Some(error) = state.hopeless() {
-            let _ = job.reply.send(Err(error));
-            return;
+            let before = state.before.clone();
+            drop(state);
+            return give_back(job, before.as_ref(), error);
         }
         if state.queue.len() >= state.limits.queue {
             let waiting = state.queue.len();
@@ -279,6 +307,10 @@ impl Seat {
         state.starting -= 1;
         self.starting = false;
         state.start_error = None;
+        state.has_started = true;
+        let before = state.before.take();
+        drop(state);
+        before.iter().for_each(Pool::retire);
     }
 }
 
@@ -389,7 +421,7 @@ async fn wait_for_job(pool: &Pool, limits: &Limits, worker: &mut Worker, id: u64
     if state.retired || state.live > 1 || !state.keep_warm { None } else { Some(Wait::Look) }
 }
 
-/// Every invocation that waits for this start learns why there was none.
+/// Every invocation that waits for this start is answered by the version before, or learns why there was none.
 fn start_failed(seat: &Seat, launch: &Launch, error: InvokeError) {
     say(launch, error.to_string());
     if let InvokeError::Init(error) = &error {
@@ -400,10 +432,25 @@ fn start_failed(seat: &Seat, launch: &Launch, error: InvokeError) {
     let mut state = seat.pool.0.borrow_mut();
     state.count_failure(0);
     state.start_error = Some(error.clone());
-    if state.live == state.starting {
-        for (_, job) in state.queue.drain(..) {
-            let _ = job.reply.send(Err(error.clone()));
-        }
+    let before = state.before.clone();
+    let waiting = match state.live == state.starting {
+        true => std::mem::take(&mut state.queue),
+        false => VecDeque::new(),
+    };
+    drop(state);
+    if before.is_some() {
+        say(launch, "what was served before goes on answering".to_owned());
+    }
+    for (_, job) in waiting {
+        give_back(job, before.as_ref(), error.clone());
+    }
+}
+
+/// Lets the version before answer, where there is one.
+fn give_back(job: Job, before: Option<&Pool>, error: InvokeError) {
+    match before {
+        Some(before) => before.submit(job),
+        None => drop(job.reply.send(Err(error))),
     }
 }
 

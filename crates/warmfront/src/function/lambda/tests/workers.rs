@@ -107,8 +107,44 @@ async fn a_changed_function_gets_new_workers_and_an_unchanged_one_keeps_them() {
     assert_eq!(world.call(&second, json!({})).await.unwrap(), after);
     // Files changed below the same definition.
     world.script("versions", "exports.handler = async () => 'new file'");
-    world.host.retire(&second);
+    world.host.replace(&second);
     assert_eq!(world.call(&second, json!({})).await.unwrap(), "new file");
+}
+
+#[tokio::test]
+async fn code_that_does_not_load_leaves_the_version_before_answering() {
+    let world = World::with(|options| options.max_workers = 1);
+    let text = |v: u8| format!("exports.handler = async () => [{v}, process.pid]");
+    let function = world.script("saved", &text(1));
+    let first = world.call(&function, json!({})).await.unwrap();
+    // Twice broken in different ways, and asked again after the pauses between attempts to start.
+    for broken in ["exports.handler = ", "throw new Error('no database')"] {
+        world.script("saved", broken);
+        world.host.replace(&function);
+        for _ in 0..3 {
+            assert_eq!(world.call(&function, json!({})).await.unwrap(), first, "{broken}");
+        }
+    }
+    world.logged("no database").await;
+    world.logged("what was served before goes on answering").await;
+    // The definition changes while the files are still broken.
+    let rewritten = Arc::new(Function { memory_mib: 512, ..(*function).clone() });
+    assert_eq!(world.call(&rewritten, json!({})).await.unwrap(), first);
+    world.host.replace(&Arc::new((*rewritten).clone()));
+    assert_eq!(world.call(&rewritten, json!({})).await.unwrap(), first);
+    // And back again: it is still the first worker.
+    let back = Arc::new((*function).clone());
+    assert_eq!(world.call(&back, json!({})).await.unwrap(), first);
+
+    world.script("saved", &text(2));
+    world.host.replace(&back);
+    assert_eq!(world.call(&back, json!({})).await.unwrap()[0], 2);
+    world.logged("not needed any more").await;
+    // What was removed is not kept for anybody.
+    world.script("saved", "broken(");
+    world.host.replace(&back);
+    world.host.retire(&back);
+    assert!(world.failure(&back).await.contains("SyntaxError"));
 }
 
 #[tokio::test]
