@@ -32,6 +32,19 @@ pub(super) fn say_country(
     is_served
 }
 
+/// The page that stands in for a refusal, where there is one.
+pub(super) fn say_page(
+    told: &mut Explanation,
+    distribution: &Distribution,
+    view: &RequestView<'_>,
+) {
+    if let Some(page) = distribution.error_page(403, view.path) {
+        let text =
+            format!("403 becomes {} with {}, which is fetched instead", page.status, page.path);
+        told.say_at(Topic::Failure, text, Pointer::Distribution("CustomErrorResponses"));
+    }
+}
+
 /// Whether the request goes on.
 pub(super) fn say_admission(
     told: &mut Explanation,

@@ -224,11 +224,14 @@ fn follow(
         headers,
         place: asked.place.as_ref(),
     };
-    if !access::say_country(told, distribution, asked)
-        || !access::say_admission(told, distribution, index, &view, asked.has_body)
-        || !access::say_signature(told, distribution, index, &view, asked, check, now)
-    {
+    if !access::say_country(told, distribution, asked) {
+        return access::say_page(told, distribution, &view);
+    }
+    if !access::say_admission(told, distribution, index, &view, asked.has_body) {
         return;
+    }
+    if !access::say_signature(told, distribution, index, &view, asked, check, now) {
+        return access::say_page(told, distribution, &view);
     }
     let own_query = match behavior.trusted_keys {
         Some(_) => view.query.and_then(without_signature),

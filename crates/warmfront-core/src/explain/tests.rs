@@ -338,10 +338,14 @@ fn who_may_not_ask_is_told_why() {
     let germany = Country::parse("DE").unwrap();
     let restricted = stack(|distribution| {
         distribution.geo_restriction = GeoRestriction::AllBut(vec![germany]);
+        let page = Some(ErrorPage { path: "/sorry.html".to_owned(), status: 404 });
+        let caching_min_ttl = std::time::Duration::from_secs(10);
+        distribution.error_responses = vec![ErrorResponse { status: 403, caching_min_ttl, page }];
     });
     let there = Asked { place: Some(Place::in_country(germany)), ..asked("GET", "/", &[]) };
     let found = told(&restricted, &there);
     says(&found, "country: a viewer in DE gets 403 (blacklist)");
+    says(&found, "failure: 403 becomes 404 with /sorry.html, which is fetched instead");
     assert_eq!(found.about(Topic::Origin).count(), 0);
     let found = told(&restricted, &asked("GET", "/", &[]));
     says(&found, "country: a viewer of unknown country is served (blacklist)");
@@ -351,7 +355,10 @@ fn who_may_not_ask_is_told_why() {
         behavior.trusted_keys = Some(Arc::new(TrustedKeys { keys: Vec::new() }));
     });
     let found = told(&signed, &asked("GET", "/", &[]));
-    assert_eq!(found.about(Topic::Signature).count(), 2);
+    assert_eq!(
+        (found.about(Topic::Signature).count(), found.about(Topic::Failure).count()),
+        (2, 0)
+    );
     assert!(found.about(Topic::Signature).any(|text| text.starts_with("403: ")));
     assert_eq!(found.about(Topic::Origin).count(), 0);
 }
