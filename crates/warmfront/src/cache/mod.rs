@@ -1,6 +1,6 @@
 //! The cache: what is stored, who fills it, who waits.
 //!
-//! A [`Cache`] is a [`Storage`] and the fills under way. Whether something may be stored, and for how
+//! A `Cache` is a [`Storage`] and the fills under way. Whether something may be stored, and for how
 //! long it is fresh, is decided in `warmfront_core::caching`; this room only keeps and hands out.
 
 mod collapse;
