@@ -17,6 +17,10 @@ const MAX_DEPTH: usize = 8;
 /// How many stacks one assembly may have.
 const MAX_STACKS: usize = 1_000;
 
+/// How many assemblies one may hold, itself and those within its stages included: a few lines that name
+/// a directory over and over must not keep us reading.
+const MAX_ASSEMBLIES: usize = 200;
+
 /// One stack of an assembly.
 #[derive(Debug)]
 pub(crate) struct Stack {
@@ -38,7 +42,7 @@ pub(crate) fn stacks(
     problems: &Problems,
 ) -> Result<Vec<Stack>, LoadError> {
     let mut found = Vec::new();
-    read(directory, sources, problems, 0, &mut found)?;
+    read(directory, sources, problems, (0, &mut 0), &mut found)?;
     Ok(found)
 }
 
@@ -46,9 +50,10 @@ fn read(
     directory: &Path,
     sources: &Sources,
     problems: &Problems,
-    depth: usize,
+    (depth, assemblies): (usize, &mut usize),
     found: &mut Vec<Stack>,
 ) -> Result<(), LoadError> {
+    *assemblies += 1;
     let manifest = directory.join("manifest.json");
     let Some(root) = parsed(&manifest, sources, problems)? else { return Ok(()) };
     let Some(artifacts) = root.get("artifacts").and_then(Node::as_map) else {
@@ -93,7 +98,12 @@ fn read(
             problems.add(Diagnostic::error(artifact.place.clone(), &*artifact.key, message));
             continue;
         }
-        read(&directory.join(below), sources, problems, depth + 1, found)?;
+        if *assemblies >= MAX_ASSEMBLIES {
+            let message = format!("an assembly holds at most {MAX_ASSEMBLIES} others");
+            problems.add(Diagnostic::error(artifact.place.clone(), &*artifact.key, message));
+            return Ok(());
+        }
+        read(&directory.join(below), sources, problems, (depth + 1, &mut *assemblies), found)?;
     }
     Ok(())
 }

@@ -175,6 +175,18 @@ fn assemblies_that_are_none_are_refused() {
     // A stage that holds itself.
     write(&cdk, &[("manifest.json", &manifest(&[], Some(".")))]);
     problem(&load(&cdk, &Options::default()).unwrap(), "more than 8 levels deep");
+    // Each names the next one eight times: without a limit, 8⁶ readings.
+    for depth in 0..7 {
+        let stage = |n| {
+            format!(
+                r#""S{n}": {{"type": "cdk:cloud-assembly", "properties": {{"directoryName": "next"}}}}"#
+            )
+        };
+        let stages: Vec<_> = (0..if depth < 6 { 8 } else { 0 }).map(stage).collect();
+        let text = format!(r#"{{"version": "1", "artifacts": {{{}}}}}"#, stages.join(","));
+        write(&cdk.join("next/".repeat(depth)), &[("manifest.json", &text)]);
+    }
+    problem(&load(&cdk, &Options::default()).unwrap(), "holds at most 200 others");
     fs::remove_file(cdk.join("manifest.json")).unwrap();
     assert!(load(&cdk, &Options::default()).unwrap_err().to_string().contains("manifest.json"));
 }
