@@ -97,7 +97,7 @@ pub struct Fixed {
 pub struct Match<'a> {
     /// The route.
     pub route: &'a Route,
-    /// Its variables in the order of the route, decoded.
+    /// Its variables in the order of the route; those of a REST API as they came, the others decoded.
     pub parameters: Vec<(String, String)>,
     /// The stage that the path named, or [`DEFAULT_STAGE`].
     pub stage: &'a str,
@@ -136,7 +136,7 @@ impl Api {
         let answers = |route: &Route| route.method.as_ref().is_none_or(|own| own == method);
         let matching = self.routes.iter().filter(|route| is_rest || answers(route));
         let matching = matching.filter_map(|route| {
-            let (mut rank, parameters) = route.matches(wanted)?;
+            let (mut rank, parameters) = route.matches(wanted, !is_rest)?;
             // Of the methods on one resource those that answer come first.
             rank.names_method &= answers(route);
             Some(((rank, answers(route)), route, parameters))
@@ -210,7 +210,7 @@ enum SegmentKind {
 }
 
 impl Route {
-    fn matches(&self, path: &str) -> Option<(Rank, Vec<(String, String)>)> {
+    fn matches(&self, path: &str, decodes: bool) -> Option<(Rank, Vec<(String, String)>)> {
         let names_method = self.method.is_some();
         if self.path == DEFAULT_ROUTE {
             let rank = Rank { kind: MatchKind::Default, segments: Vec::new(), names_method };
@@ -240,7 +240,8 @@ impl Route {
                         kind = MatchKind::Greedy;
                     }
                     segments.push(segment);
-                    parameters.push((name.to_owned(), percent_decoded(taken)));
+                    let value = if decodes { percent_decoded(taken) } else { taken.to_owned() };
+                    parameters.push((name.to_owned(), value));
                     rest = behind;
                 }
                 None if own == first => {
@@ -267,7 +268,8 @@ fn variable(segment: &str) -> Option<&str> {
     segment.strip_prefix('{')?.strip_suffix('}')
 }
 
-/// API Gateway decodes path parameters. What is no escape stays; what is no UTF-8 is replaced.
+/// HTTP APIs decode path parameters; REST APIs hand them on as they came, so that `%40` stays `%40`
+/// (serverless/serverless#5037). What is no escape stays; what is no UTF-8 is replaced.
 fn percent_decoded(text: &str) -> String {
     let mut octets = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -96,11 +96,13 @@ fn a_path_matches_as_a_whole() {
 }
 
 #[test]
-fn parameters_are_decoded() {
+fn parameters_are_decoded_but_those_of_a_rest_api() {
     let api = api(&["GET /{a}/{b+}"]);
     check(&api, "GET /x%20y/%C3%A4%2fb/+", Some(("GET /{a}/{b+}", "a=x y,b=ä/b/+")));
     check(&api, "GET /%/%4/%zz/%", Some(("GET /{a}/{b+}", "a=%,b=%4/%zz/%")));
     check(&api, "GET /%ff/1", Some(("GET /{a}/{b+}", "a=\u{fffd},b=1")));
+    let rest = Api { kind: ApiKind::Rest, ..api };
+    check(&rest, "GET /x%20y/%C3%A4%2fb/+", Some(("GET /{a}/{b+}", "a=x%20y,b=%C3%A4%2fb/+")));
 }
 
 proptest! {

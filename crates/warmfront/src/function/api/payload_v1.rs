@@ -179,7 +179,7 @@ mod tests {
         let head = request.body(()).unwrap().into_parts().0;
         let found = Match {
             route: &route,
-            parameters: vec![("id".into(), "a b".into())],
+            parameters: vec![("id".into(), "a%20b".into())],
             stage,
             path: "/pets/a%20b",
         };
@@ -225,7 +225,7 @@ mod tests {
             ("headers", headers),
             ("queryStringParameters", json!({ "x": "2", "y": "ä b" })),
             ("multiValueQueryStringParameters", json!({ "x": ["1", "2"], "y": ["ä b"] })),
-            ("pathParameters", json!({ "id": "a b" })),
+            ("pathParameters", json!({ "id": "a%20b" })),
             ("stageVariables", Value::Null),
             ("body", json!("{}")),
             ("isBase64Encoded", json!(false)),

@@ -1,11 +1,13 @@
 //! Events of payload format 2.0 (API Gateway guide: Lambda proxy integrations for HTTP APIs; Lambda
 //! guide: function URLs).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, COOKIE, USER_AGENT};
 use serde_json::{Map, Value, json};
+use warmfront_core::api::ApiKind;
 
 use super::event::{Event, common_log_time, percent_decoded, query_pairs, route_key, text};
 
@@ -13,8 +15,12 @@ impl Event<'_> {
     /// The event as JSON. Absent things are absent, not null, as API Gateway has it.
     pub(super) fn to_json_v2(&self) -> String {
         let route_key = route_key(self.found.route);
-        // HTTP APIs decode the path and leave the query string alone.
-        let path = percent_decoded(self.head.uri.path(), false);
+        // HTTP APIs decode the path and leave the query string alone; function URLs leave both (as real
+        // events show: middleapi/standard-server#93, fastify/aws-lambda-fastify#169).
+        let path = match self.api.kind {
+            ApiKind::Url => Cow::Borrowed(self.head.uri.path()),
+            ApiKind::Http | ApiKind::Rest => percent_decoded(self.head.uri.path(), false),
+        };
         let query = self.head.uri.query().unwrap_or_default();
         let domain = &self.api.domain_name;
         let prefix = self.api_id();
@@ -113,10 +119,14 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use http::HeaderValue;
-    use warmfront_core::api::{Answer, Api, ApiKind, DEFAULT_STAGE, Match, Payload, Route};
+    use warmfront_core::api::{Answer, Api, DEFAULT_STAGE, Match, Payload, Route};
     use warmfront_core::function::{Code, Function, Runtime};
 
     fn event(request: http::request::Builder, body: &[u8]) -> Value {
+        event_of(ApiKind::Http, request, body)
+    }
+
+    fn event_of(kind: ApiKind, request: http::request::Builder, body: &[u8]) -> Value {
         let function = Function {
             logical_id: "Hello".into(),
             name: "hello".into(),
@@ -135,7 +145,7 @@ mod tests {
         let api = Api {
             logical_id: "Api".into(),
             domain_name,
-            kind: ApiKind::Http,
+            kind,
             stages: vec![DEFAULT_STAGE.into()],
             binary_media_types: vec![],
             cors: None,
@@ -210,6 +220,16 @@ mod tests {
                 "isBase64Encoded": false,
             })
         );
+    }
+
+    #[test]
+    fn a_function_url_leaves_the_path_as_it_came() {
+        for (kind, expected) in [(ApiKind::Http, "/a/b c"), (ApiKind::Url, "/a%2Fb%20c")] {
+            let event = event_of(kind, http::Request::get("/a%2Fb%20c?x=%20"), b"");
+            assert_eq!(event["rawPath"], expected);
+            assert_eq!(event["requestContext"]["http"]["path"], expected);
+            assert_eq!(event["rawQueryString"], "x=%20");
+        }
     }
 
     #[test]
