@@ -193,13 +193,15 @@ fn full(
     Ok((status, headers, body))
 }
 
-/// `multiValueHeaders`: a name in it stands in place of the same one among `headers`.
+/// `multiValueHeaders` come first, then what only `headers` say (API Gateway guide: both are merged into one
+/// list, and a pair of name and value that is in both appears once).
 fn add_lists(headers: &mut HeaderMap, lists: Option<&Value>) -> Result<(), String> {
     let lists = match lists {
         None | Some(Value::Null) => return Ok(()),
         Some(Value::Object(lists)) => lists,
         Some(_) => return Err("the answer's multiValueHeaders must be an object of lists".into()),
     };
+    let single = std::mem::take(headers);
     for (name, values) in lists {
         let Some(values) = values.as_array() else {
             let what = kind(values);
@@ -207,11 +209,19 @@ fn add_lists(headers: &mut HeaderMap, lists: Option<&Value>) -> Result<(), Strin
                 "the answer's multiValueHeaders.{name} is {what}: it must be a list"
             ));
         };
-        if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
-            headers.remove(name);
-        }
         for value in values {
             add_header(headers, name, value)?;
+        }
+    }
+    for (name, value) in &single {
+        // A response has one Content-Type.
+        let is_said = if *name == CONTENT_TYPE {
+            headers.contains_key(name)
+        } else {
+            headers.get_all(name).iter().any(|said| said == value)
+        };
+        if !is_said {
+            headers.append(name, value.clone());
         }
     }
     Ok(())
@@ -432,14 +442,14 @@ mod tests {
         use http_body_util::BodyExt as _;
         let rest = api(ApiKind::Rest, &["image/*"]);
         let get = || http::Request::get("/");
-        let json = r#"{"statusCode":200,"headers":{"X-A":"1","X-B":"2"},"cookies":["no=1"],
-            "multiValueHeaders":{"x-a":["3","4"],"Set-Cookie":["a=1","b=2"]},
+        let json = r#"{"statusCode":200,"headers":{"X-A":"4","X-B":"2","Set-Cookie":"c=3"},
+            "cookies":["no=1"],"multiValueHeaders":{"x-a":["3","4"],"Set-Cookie":["a=1","b=2"]},
             "body":"iVA=","isBase64Encoded":true}"#;
         let said = answer_of(&rest, get(), Payload::V1, json).unwrap();
         let lines = |name: &str| -> Vec<_> { said.head.headers.get_all(name).iter().collect() };
         assert_eq!(lines("x-a"), ["3", "4"]);
         assert_eq!(lines("x-b"), ["2"]);
-        assert_eq!(lines("set-cookie"), ["a=1", "b=2"]);
+        assert_eq!(lines("set-cookie"), ["a=1", "b=2", "c=3"]);
         assert_eq!(lines("content-type"), ["application/json"]);
         assert_eq!(lines("x-amzn-requestid"), ["id-1"]);
         assert_eq!(said.body.collect().await.unwrap().to_bytes(), "iVA=");
