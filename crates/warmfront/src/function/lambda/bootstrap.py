@@ -41,6 +41,13 @@ class RuntimeFailure(Exception):
         self.trace = list(trace)
 
 
+class CognitoIdentity:
+    """What `context.identity` is where no Cognito user calls: there, with nothing in it."""
+
+    cognito_identity_id = None
+    cognito_identity_pool_id = None
+
+
 class LambdaContext:
     """The second argument of a handler."""
 
@@ -52,7 +59,7 @@ class LambdaContext:
         self.memory_limit_in_mb = config["memory"]
         self.log_group_name = config["logGroup"]
         self.log_stream_name = config["logStream"]
-        self.identity = None
+        self.identity = CognitoIdentity()
         self.client_context = None
         self._deadline = deadline
 

@@ -50,6 +50,12 @@ async fn python_handlers_answer_wherever_they_lie() {
             json!(["pets", null, "f.handler"]),
         ),
         (
+            "i.py",
+            "i.handler",
+            "def handler(e, c): return [c.identity.cognito_identity_id, c.client_context]",
+            json!([null, null]),
+        ),
+        (
             "g.py",
             "g.handler",
             "import a\ndef handler(e, c): return a.handler({'n': 1}, c)",
