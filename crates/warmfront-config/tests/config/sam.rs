@@ -236,3 +236,107 @@ fn an_openapi_definition_has_the_routes_of_its_integrations() {
     assert_eq!((fixed.status, &fixed.headers[..]), (204, &pairs(&[("X-A", "b")])[..]));
     assert!(matches!(&routes[2].answer, Answer::NotRun(_)) && routes[2].path == "/e");
 }
+
+/// A template whose API has its routes in a definition; `API` is its kind, `AUTH` and `BODY` what it says.
+const DEFINED: &str = "Transform: AWS::Serverless-2016-10-31
+Resources:
+  F: {Type: 'AWS::Serverless::Function', Properties: {Runtime: python3.12, Handler: index.h, InlineCode: 'x = 1'}}
+  Gate:
+    Type: AWS::Serverless::API
+    Properties:
+      StageName: live
+      AUTH
+      DefinitionBody:
+        openapi: 3.0.1
+        BODY
+        paths:
+          /a: {get: {OPERATION, x-amazon-apigateway-integration: {type: aws_proxy, uri: !GetAtt F.Arn}}}
+  Edge:
+    Type: AWS::CloudFront::Distribution
+    Properties:
+      DistributionConfig:
+        Enabled: true
+        Origins:
+          - Id: app
+            DomainName: !Sub '${Gate}.execute-api.us-east-1.amazonaws.com'
+            CustomOriginConfig: {OriginProtocolPolicy: https-only}
+        DefaultCacheBehavior: {TargetOriginId: app, ViewerProtocolPolicy: https-only, CachePolicyId: CachingDisabled}
+";
+
+fn defined(kind: &str, auth: &str, body: &str, operation: &str) -> Loaded {
+    let text = DEFINED
+        .replace("Serverless::API", &format!("Serverless::{kind}"))
+        .replace(
+            "      AUTH\n",
+            &if auth.is_empty() { String::new() } else { format!("      {auth}\n") },
+        )
+        .replace(
+            "        BODY\n",
+            &if body.is_empty() { String::new() } else { format!("        {body}\n") },
+        )
+        .replace("OPERATION", operation);
+    loaded_as("template.yml", &text, &Options::default())
+}
+
+#[test]
+fn a_definition_is_no_way_around_who_may_call() {
+    let tag = "summary: a";
+    for kind in ["HttpApi", "Api"] {
+        stack(defined(kind, "", "", tag));
+        stack(defined(kind, "Auth: {DefaultAuthorizer: NONE}", "", tag));
+        stack(defined(kind, "Auth: {DefaultAuthorizer: J}", "", "security: []"));
+        stack(defined(kind, "", "", "x-amazon-apigateway-auth: {type: NONE}"));
+        for (auth, body, operation) in [
+            ("Auth: {DefaultAuthorizer: J, Authorizers: {J: {UserPoolArn: x}}}", "", tag),
+            ("Auth: {ApiKeyRequired: true}", "", tag),
+            ("", "security: [{J: []}]", tag),
+            ("", "", "security: [{J: []}]"),
+            ("", "", "x-amazon-apigateway-auth: {type: AWS_IAM}"),
+        ] {
+            let loaded = defined(kind, auth, body, operation);
+            problem(&loaded, "--allow-unprotected Gate.GET /a");
+            assert!(loaded.has_errors(), "{kind} {auth} {body} {operation}");
+        }
+        let policy = defined(kind, "", "x-amazon-apigateway-policy: {Statement: []}", tag);
+        problem(&policy, "--allow-unprotected Gate.Policy");
+        let cors = defined(kind, "", "x-amazon-apigateway-cors: {allowOrigins: ['*']}", tag);
+        assert!(cors.report.inert().any(|(it, _)| it.path.ends_with("x-amazon-apigateway-cors")));
+    }
+    let types = "x-amazon-apigateway-binary-media-types: ['image/png']";
+    assert_eq!(stack(defined("Api", "", types, tag)).apis[0].binary_media_types, ["image/png"]);
+}
+
+#[test]
+fn events_whose_names_run_together_stay_apart() {
+    let function = |id: &str, event: &str, path: &str| {
+        format!(
+            "  {id}: {{Type: 'AWS::Serverless::Function', Properties: {{Runtime: python3.12, Handler: index.h,
+    InlineCode: 'x = 1', Events: {{
+      {event}: {{Type: HttpApi, Properties: {{Path: /{id}, Method: get, TimeoutInMillis: 9}}}},
+      {event}1: {{Type: Api, Properties: {{Path: '{path}', Method: get, RequestModel: {{Model: M}}}}}}}}}}}}\n"
+        )
+    };
+    let resources = function("Get", "UserApi", "/a-b") + &function("GetUser", "Api", "/ab");
+    let edge = &DEFINED[DEFINED.find("  Edge:").unwrap()..];
+    let head = "Transform: AWS::Serverless-2016-10-31
+Globals: {Api: {Cors: \"'*'\"}}
+Resources:\n";
+    for (api, expected) in [
+        ("ServerlessHttpApi", &["GET /Get", "GET /GetUser"][..]),
+        ("ServerlessRestApi", &["GET /a-b", "OPTIONS /a-b", "GET /ab", "OPTIONS /ab"]),
+    ] {
+        let text = format!("{head}{resources}{}", edge.replace("Gate", api));
+        let loaded = loaded_as("template.yml", &text, &Options::default());
+        let listed: Vec<_> = loaded.report.inert().map(|(entry, _)| entry.path.clone()).collect();
+        for part in
+            ["Events.UserApi.Properties.TimeoutInMillis", "Events.Api1.Properties.RequestModel"]
+        {
+            assert!(listed.iter().any(|path| path.ends_with(part)), "{part} in {listed:?}");
+        }
+        let stack = stack(loaded);
+        let routes = stack.apis[0].routes.iter().map(|route| {
+            format!("{} {}", route.method.as_ref().map_or("ANY", |it| it.as_str()), route.path)
+        });
+        assert_eq!(routes.collect::<Vec<_>>(), expected, "{api}");
+    }
+}

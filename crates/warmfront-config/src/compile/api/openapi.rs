@@ -7,9 +7,12 @@ use super::METHODS;
 use crate::compile::Compiler;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Entry, Node, Value};
+use crate::report::Status;
 use crate::template::Resource;
 
 const INTEGRATION: &str = "x-amazon-apigateway-integration";
+const AUTH: &str = "x-amazon-apigateway-auth";
+pub(super) const BINARY_MEDIA_TYPES: &str = "x-amazon-apigateway-binary-media-types";
 const ANY_METHOD: &str = "x-amazon-apigateway-any-method";
 
 impl Compiler<'_> {
@@ -22,6 +25,7 @@ impl Compiler<'_> {
             self.error(&body.place, path, message);
             return Vec::new();
         };
+        self.list_extensions(api, body, &path);
         let everywhere = body.entry("security");
         let mut routes = Vec::new();
         for entry in paths {
@@ -75,18 +79,43 @@ impl Compiler<'_> {
         verb: &str,
         path: &str,
     ) {
+        let name = format!("{}.{verb} {route}", api.id);
+        let what = "authorizers do not run yet, so the route would be open to everyone";
+        if let Some(entry) = operation.value.entry(AUTH) {
+            let kind = entry.value.get("type").map(|node| self.evaluator.evaluate(node, path));
+            if kind.as_ref().and_then(Node::as_text) != Some("NONE") {
+                return self.protects(entry, &format!("{path}.{AUTH}"), &name, what);
+            }
+        }
         let own = operation.value.entry("security");
         let Some(entry) = own.or(everywhere) else { return };
         if entry.value.as_list().is_none_or(<[Node]>::is_empty) {
             return;
         }
-        let what = "authorizers do not run yet, so the route would be open to everyone";
-        self.protects(
-            entry,
-            &format!("{path}.security"),
-            &format!("{}.{verb} {route}", api.id),
-            what,
-        );
+        self.protects(entry, &format!("{path}.security"), &name, what);
+    }
+
+    /// API Gateway's extensions of a whole definition: who may call protects; of the others only the
+    /// binary media types of a REST API are acted on.
+    fn list_extensions(&self, api: &Resource, body: &Node, path: &str) {
+        let is_rest = api.kind == "AWS::ApiGateway::RestApi";
+        for entry in body.as_map().unwrap_or_default() {
+            let path = format!("{path}.{}", entry.key);
+            match entry.key.as_str() {
+                "x-amazon-apigateway-policy" => {
+                    let what = "resource policies are not applied yet, so the API would be open to everyone";
+                    self.protects(entry, &path, &format!("{}.Policy", api.id), what);
+                }
+                BINARY_MEDIA_TYPES if is_rest => {
+                    self.ledger.note(&entry.place, &path, Status::Effective);
+                }
+                key if key.starts_with("x-amazon-apigateway-") => {
+                    let reason = "the local API does not act on it".to_owned();
+                    self.ledger.note(&entry.place, &path, Status::Inert(reason));
+                }
+                _ => {}
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use http::Method;
 use warmfront_core::api::{Answer, Api, ApiKind, Fixed, Payload, Route};
 
 use super::METHODS;
+use super::openapi::BINARY_MEDIA_TYPES;
 use crate::compile::Compiler;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Node, quote};
@@ -47,7 +48,8 @@ impl Compiler<'_> {
                 .help("write an AWS::ApiGateway::Stage, or StageName on the AWS::ApiGateway::Deployment");
             self.problems.add(problem);
         }
-        let types = resource.property("BinaryMediaTypes").map(|node| {
+        let in_body = resource.property("Body").and_then(|body| body.get(BINARY_MEDIA_TYPES));
+        let types = resource.property("BinaryMediaTypes").or(in_body).map(|node| {
             let path = resource.property_path("BinaryMediaTypes");
             self.evaluator.evaluate(node, &path)
         });

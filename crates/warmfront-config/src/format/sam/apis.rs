@@ -20,6 +20,7 @@ impl Expander<'_> {
                 _ => kept.push(entry.clone()),
             }
         }
+        protect_definition(&mut kept, properties.entry("Auth"));
         let api = Resource {
             kind: "AWS::ApiGatewayV2::Api".to_owned(),
             properties: Node { value: Value::Map(kept), ..properties.clone() },
@@ -53,6 +54,7 @@ impl Expander<'_> {
                 _ => kept.push(entry.clone()),
             }
         }
+        protect_definition(&mut kept, properties.entry("Auth"));
         let api = Resource {
             kind: "AWS::ApiGateway::RestApi".to_owned(),
             properties: Node { value: Value::Map(kept), ..properties.clone() },
@@ -74,11 +76,16 @@ impl Expander<'_> {
     pub(super) fn rest_resource(&mut self, api: &str, path: &str, like: &Resource) -> Node {
         let place = &like.place;
         let mut parent = get_att(api, "RootResourceId", place);
-        let mut id = format!("{api}Resource");
+        let mut whole = String::new();
         for part in path.split('/').filter(|part| !part.is_empty()) {
-            // `{id}` and `id` are two resources.
-            let variable = if part.starts_with('{') { "Var" } else { "" };
-            id = format!("{id}0{}{variable}", plain(part));
+            whole = format!("{whole}/{part}");
+            let key = (api.to_owned(), whole.clone());
+            if let Some(known) = self.paths.get(&key) {
+                parent = reference(known, place);
+                continue;
+            }
+            let id = self.free_id(format!("{api}Resource{}", plain(&whole)));
+            self.paths.insert(key, id.clone());
             let parts = [
                 ("RestApiId", reference(api, place)),
                 ("ParentId", parent),
@@ -97,10 +104,10 @@ impl Expander<'_> {
         let Some(cors) = self.apis.get(api).and_then(|api| api.get("Cors")).cloned() else {
             return;
         };
-        let id = format!("{api}{}OptionsMethod", plain(&path.replace('{', "Var")));
-        if !self.preflights.insert(id.clone()) {
+        if !self.preflights.insert((api.to_owned(), path.trim_end_matches('/').to_owned())) {
             return;
         }
+        let id = self.free_id(format!("{api}{}OptionsMethod", plain(path)));
         let place = cors.place.clone();
         let quoted = |text: &str| Node::text(format!("'{text}'"), place.clone());
         let own = |key: &str| cors.get(key).cloned();
@@ -150,6 +157,23 @@ impl Expander<'_> {
             place.clone(),
         );
         self.add(&id, "AWS::ApiGateway::Method", &like.path, parts, like);
+    }
+}
+
+/// What `Auth` asks of every route it asks of those in `Body`, too, unless they say something themselves.
+fn protect_definition(api: &mut [Entry], auth: Option<&Entry>) {
+    let Some(auth) = auth else { return };
+    let authorizer = auth.value.get("DefaultAuthorizer");
+    let names_one = authorizer.is_some_and(|it| !it.is_null() && it.as_text() != Some("NONE"));
+    let needs_key = auth.value.get("ApiKeyRequired").and_then(Node::as_bool) == Some(true);
+    let body = api.iter_mut().find(|entry| entry.key == "Body");
+    let Some(Value::Map(definition)) = body.map(|body| &mut body.value.value) else { return };
+    let says_it = definition.iter().any(|entry| entry.key == "security");
+    if (names_one || needs_key) && !says_it {
+        let place = auth.place.clone();
+        let one = Node::map([("Auth", Node::list(Vec::new(), place.clone()))], place.clone());
+        let value = Node::list(vec![one], place.clone());
+        definition.push(Entry { key: "security".to_owned(), place, value });
     }
 }
 

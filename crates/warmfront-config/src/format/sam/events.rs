@@ -42,6 +42,7 @@ impl Expander<'_> {
                 return;
             }
         };
+        self.list_rest(&properties, &HTTP_API_READ, path);
         let id = format!("{}{}", function.id, plain(&event.key));
         let payload = properties.get("PayloadFormatVersion").cloned();
         let integration = Node::map(
@@ -56,7 +57,7 @@ impl Expander<'_> {
             ],
             place.clone(),
         );
-        let integration_id = format!("{id}Integration");
+        let integration_id = self.free_id(format!("{id}Integration"));
         let kind = "AWS::ApiGatewayV2::Integration";
         self.add(&integration_id, kind, path, integration, function);
         let mut route = vec![
@@ -66,7 +67,8 @@ impl Expander<'_> {
         ];
         route.extend(self.authorization(&properties, &api, event));
         let route = Node::map(route, place.clone());
-        self.add(&format!("{id}Route"), "AWS::ApiGatewayV2::Route", path, route, function);
+        let id = self.free_id(format!("{id}Route"));
+        self.add(&id, "AWS::ApiGatewayV2::Route", path, route, function);
         self.note(place, path.to_owned(), Status::Effective);
     }
 
@@ -100,11 +102,22 @@ impl Expander<'_> {
             ("Integration", integration),
         ];
         parts.extend(self.authorization(&properties, &api, event));
-        let id = format!("{}{}Method", function.id, plain(&event.key));
+        self.list_rest(&properties, &API_READ, path);
+        let id = self.free_id(format!("{}{}Method", function.id, plain(&event.key)));
         let parts = Node::map(parts, place.clone());
         self.add(&id, "AWS::ApiGateway::Method", path, parts, function);
         self.preflight(&api_id, route, resource, function);
         self.note(place, path.to_owned(), Status::Effective);
+    }
+
+    /// Lists what an event says beside what is read of it.
+    fn list_rest(&mut self, properties: &Node, read: &[&str], path: &str) {
+        for entry in properties.as_map().unwrap_or_default() {
+            if !read.contains(&entry.key.as_str()) {
+                let path = format!("{path}.Properties.{}", entry.key);
+                self.inert(&entry.place, path, "the local API does not act on it");
+            }
+        }
     }
 
     /// The API that an event names, or the implicit one, which is made when it is needed first.
@@ -183,6 +196,12 @@ fn verb(method: &str) -> String {
         method => method.to_ascii_uppercase(),
     }
 }
+
+/// Properties of `HttpApi` events that are read.
+const HTTP_API_READ: [&str; 5] = ["ApiId", "Auth", "Method", "Path", "PayloadFormatVersion"];
+
+/// Properties of `Api` events that are read.
+const API_READ: [&str; 4] = ["Auth", "Method", "Path", "RestApiId"];
 
 /// Event types that reach no local function.
 const OTHERS: [&str; 20] = [

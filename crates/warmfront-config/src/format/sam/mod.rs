@@ -68,6 +68,7 @@ pub(crate) fn expand(
         known: resources.iter().map(|resource| resource.id.clone()).collect(),
         made: Vec::new(),
         notes: Vec::new(),
+        paths: HashMap::new(),
         preflights: HashSet::new(),
     };
     for resource in resources {
@@ -90,8 +91,10 @@ struct Expander<'a> {
     known: HashSet<String>,
     made: Vec<Resource>,
     notes: Vec<Note>,
-    /// Resources of REST APIs that have their OPTIONS method.
-    preflights: HashSet<String>,
+    /// The resource of each REST API's path.
+    paths: HashMap<(String, String), String>,
+    /// Paths of REST APIs that have their OPTIONS method.
+    preflights: HashSet<(String, String)>,
 }
 
 impl Expander<'_> {
@@ -110,6 +113,14 @@ impl Expander<'_> {
             known: Default::default(),
             ..like.clone()
         });
+    }
+
+    /// `wanted`, or with a number behind it where it is taken: logical ids have letters and digits only,
+    /// so that different things would want the same.
+    fn free_id(&self, wanted: String) -> String {
+        let numbered = (2..).map(|count| format!("{wanted}{count}"));
+        let mut ids = std::iter::once(wanted.clone()).chain(numbered);
+        ids.find(|id| !self.known.contains(id)).unwrap_or(wanted)
     }
 
     fn note(&mut self, place: &Place, path: String, status: Status) {
