@@ -81,70 +81,91 @@ impl fmt::Display for PathPattern {
     }
 }
 
-/// The path that patterns are compared with: dot segments removed (RFC 3986 §5.2.4, written as `.`
-/// or as `%2e`), then repeated slashes collapsed. Borrowed when there is nothing to do.
+/// The path that patterns are compared with: percent-encoded ASCII decoded, dot segments removed (RFC 3986
+/// §5.2.4), then repeated slashes collapsed. Borrowed when there is nothing to do.
+///
+/// `%2F` is decoded as well: origins do it (S3, nginx), and `/private%2Fx` must not slip past the behavior
+/// that protects `/private/*`. Decoding happens once.
 pub fn normalize_path(raw: &str) -> Cow<'_, str> {
-    if is_normal(raw) {
+    match decoded(raw) {
+        Cow::Borrowed(raw) => without_dot_segments(raw),
+        Cow::Owned(decoded) => Cow::Owned(without_dot_segments(&decoded).into_owned()),
+    }
+}
+
+/// Whether some reader may take the path to lead up again (`..`, in whatever spelling), and so out of the
+/// directory that it seems to be in.
+pub fn climbs(raw: &str) -> bool {
+    decoded(raw).split('/').any(|segment| segment == "..")
+}
+
+/// Control characters, what is no ASCII and `%25` stay as they are: no pattern says any of them.
+fn decoded(raw: &str) -> Cow<'_, str> {
+    let mut text = String::new();
+    let mut taken = 0;
+    for (at, _) in raw.match_indices('%') {
+        let digits = raw.get(at + 1..at + 3).filter(|it| it.bytes().all(|b| b.is_ascii_hexdigit()));
+        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        if let Some(plain @ b' '..=b'~') = byte
+            && plain != b'%'
+        {
+            text.push_str(&raw[taken..at]);
+            text.push(char::from(plain));
+            taken = at + 3;
+        }
+    }
+    if taken == 0 {
         return Cow::Borrowed(raw);
+    }
+    text.push_str(&raw[taken..]);
+    Cow::Owned(text)
+}
+
+fn without_dot_segments(path: &str) -> Cow<'_, str> {
+    if is_normal(path) {
+        return Cow::Borrowed(path);
     }
     let mut kept: Vec<&str> = Vec::new();
     let mut ends_with_slash = false;
-    for segment in raw.strip_prefix('/').unwrap_or(raw).split('/') {
-        let dots = dots(segment);
-        match dots {
-            Some(1) => {}
-            Some(_) => {
+    for segment in path.strip_prefix('/').unwrap_or(path).split('/') {
+        match segment {
+            "." => {}
+            ".." => {
                 kept.pop();
             }
-            None => kept.push(segment),
+            other => kept.push(other),
         }
-        ends_with_slash = dots.is_some() || segment.is_empty();
+        ends_with_slash = matches!(segment, "" | "." | "..");
     }
-    let mut path = String::with_capacity(raw.len() + 1);
+    let mut normal = String::with_capacity(path.len() + 1);
     for segment in kept.into_iter().filter(|segment| !segment.is_empty()) {
-        path.push('/');
-        path.push_str(segment);
+        normal.push('/');
+        normal.push_str(segment);
     }
-    if ends_with_slash || path.is_empty() {
-        path.push('/');
+    if ends_with_slash || normal.is_empty() {
+        normal.push('/');
     }
-    Cow::Owned(path)
+    Cow::Owned(normal)
 }
 
-fn is_normal(raw: &str) -> bool {
-    let Some(rest) = raw.strip_prefix('/') else { return false };
-    let mut from = 0;
+fn is_normal(path: &str) -> bool {
+    let Some(rest) = path.strip_prefix('/') else { return false };
+    let mut rest = rest.as_bytes();
     // Only what follows a slash can begin an empty segment or one of dots.
     loop {
-        match rest.as_bytes().get(from) {
-            Some(b'/') => return false,
-            Some(b'.' | b'%') => {
-                let segment = rest[from..].split('/').next().unwrap_or_default();
-                if dots(segment).is_some() {
-                    return false;
-                }
-            }
-            _ => {}
+        if let [b'/', ..]
+        | [b'.']
+        | [b'.', b'/', ..]
+        | [b'.', b'.']
+        | [b'.', b'.', b'/', ..] = rest
+        {
+            return false;
         }
-        match rest.as_bytes()[from..].iter().position(|byte| *byte == b'/') {
-            Some(slash) => from += slash + 1,
+        match rest.iter().position(|byte| *byte == b'/') {
+            Some(slash) => rest = &rest[slash + 1..],
             None => return true,
         }
     }
-}
-
-/// How many dots a segment of one or two dots has; `None` for every other segment.
-fn dots(segment: &str) -> Option<usize> {
-    let mut rest = segment.as_bytes();
-    let mut count = 0;
-    while !rest.is_empty() {
-        rest = match rest {
-            [b'.', rest @ ..] | [b'%', b'2', b'e' | b'E', rest @ ..] => rest,
-            _ => return None,
-        };
-        count += 1;
-    }
-    matches!(count, 1 | 2).then_some(count)
 }
 
 fn is_allowed(character: char) -> bool {
@@ -206,6 +227,35 @@ mod tests {
     }
 
     #[test]
+    fn no_spelling_slips_past_a_pattern() {
+        check(
+            "/private/*",
+            &[
+                "/%70rivate/x",
+                "/private%2Fx",
+                "/private%2fx",
+                "/public/..%2fprivate/x",
+                "/public/%2e%2e%2Fprivate%2Fx",
+                "/%2Fprivate/x",
+                "%2Fprivate/x",
+            ],
+            &["/private", "/privat%65", "/%2570rivate/x", "/private/%2e%2e%2fpublic/x"],
+        );
+        check("/@me/*", &["/%40me/x", "/@me/x"], &["/%2540me/x"]);
+        check("/a?b", &["/a%20b", "/a%22b"], &["/a%C3%A4b", "/a%0Ab", "/a%25b"]);
+    }
+
+    #[test]
+    fn a_path_climbs_however_it_says_so() {
+        for path in ["/a/..", "/../a", "/a/%2e./b", "/a/..%2fb", "/a%2F%2E%2E", "..", "/.%2E"] {
+            assert!(climbs(path), "{path}");
+        }
+        for path in ["/", "/a/.", "/...", "/a..", "/..a/b", "/a/%252e%252e/b", "/%", "/%2", "/é%c3"] {
+            assert!(!climbs(path), "{path}");
+        }
+    }
+
+    #[test]
     fn what_cloudfront_refuses_is_no_pattern() {
         assert_eq!(PathPattern::parse(""), Err(PatternError::Empty));
         assert_eq!(PathPattern::parse(&"a".repeat(256)), Err(PatternError::TooLong(256)));
@@ -229,6 +279,11 @@ mod tests {
             ("//", "/"),
             ("//a///b//", "/a/b/"),
             ("/a//../b", "/a/b"),
+            ("/%2ea", "/.a"),
+            ("/a%2fb", "/a/b"),
+            ("/%2f..", "/"),
+            ("/a%zz%4", "/a%zz%4"),
+            ("/%%34%31", "/%41"),
         ] {
             assert_eq!(normalize_path(raw), normal, "{raw}");
         }
@@ -237,7 +292,7 @@ mod tests {
     #[test]
     fn a_normal_path_is_borrowed() {
         for path in
-            ["/", "/a/b/", "/.well-known/x", "/a/...", "/..a", "/%2ea", "/a%2fb", "/%2f..", "/%"]
+            ["/", "/a/b/", "/.well-known/x", "/a/...", "/..a", "/%25", "/%c3%a4", "/%0a", "/%", "/é%2"]
         {
             assert!(matches!(normalize_path(path), Cow::Borrowed(same) if same == path), "{path}");
         }
@@ -249,7 +304,7 @@ mod tests {
             let once = normalize_path(&raw).into_owned();
             prop_assert!(once.starts_with('/'));
             prop_assert!(!once.contains("//"));
-            prop_assert!(once.split('/').all(|segment| dots(segment).is_none()), "{}", once);
+            prop_assert!(once.split('/').all(|segment| !matches!(segment, "." | "..")), "{}", once);
             prop_assert_eq!(normalize_path(&once), once.as_str());
         }
 

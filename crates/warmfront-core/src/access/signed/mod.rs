@@ -15,6 +15,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
+use crate::path_pattern;
 use crate::request_view::RequestView;
 
 pub use key::{InvalidKey, KeyKind, PublicKey};
@@ -144,9 +145,7 @@ pub fn permit(
             }
             let policy = Policy::parse(&text).ok_or(Denied::MalformedPolicy)?;
             if let Some(resource) = &policy.resource
-                && !url.hosts().any(|host| {
-                    resource::covers(resource, url.scheme, host, url.path, url.query.as_deref())
-                })
+                && !url.is_covered_by(resource)
             {
                 return Err(Denied::OtherResource);
             }
@@ -189,6 +188,18 @@ impl<'a> Url<'a> {
             _ => None,
         };
         [Some(self.host), bare].into_iter().flatten()
+    }
+
+    /// A path that leads up again (`/mine/../yours`) must be covered where it leads to as well: the origin
+    /// gets it as it is, and may walk it.
+    fn is_covered_by(&self, resource: &str) -> bool {
+        let covers = |path: &str| {
+            self.hosts().any(|host| {
+                resource::covers(resource, self.scheme, host, path, self.query.as_deref())
+            })
+        };
+        covers(self.path)
+            && (!path_pattern::climbs(self.path) || covers(&path_pattern::normalize_path(self.path)))
     }
 
     /// What a signer signs when there is only an expiry date, octet for octet.

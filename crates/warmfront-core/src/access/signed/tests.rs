@@ -191,6 +191,28 @@ fn a_custom_policy_says_what_when_and_for_whom() {
 }
 
 #[test]
+fn a_path_that_leads_up_again_must_be_covered_where_it_leads_to() {
+    let policy = custom(&canned_text("https://h/mine/*", NOW + 1));
+    for (path, expected) in [
+        ("/mine/a", URL),
+        ("/mine/b/../a", URL),
+        ("/mine/a%2Fb", URL),
+        ("/mine/a..b", URL),
+        ("/mine/../yours/a", Err(Denied::OtherResource)),
+        ("/mine/%2e%2E/yours/a", Err(Denied::OtherResource)),
+        ("/mine/..%2Fyours/a", Err(Denied::OtherResource)),
+        ("/mine/x/%2e./..%2fyours/a", Err(Denied::OtherResource)),
+        ("/yours/../mine/a", Err(Denied::OtherResource)),
+    ] {
+        check(&format!("https://h{path}?{policy}"), &[], expected);
+    }
+    // Who signs exactly this, or everything, means it.
+    check(&canned("https://h/mine/../yours/a", NOW + 1), &[], URL);
+    let all = custom(&canned_text("*", NOW + 1));
+    check(&format!("https://h/mine/../yours/a?{all}"), &[], URL);
+}
+
+#[test]
 fn cookies_count_where_the_url_has_no_signature() {
     let signature = encoded(&signed(Sha1, canned_text("https://h/a", NOW + 1).as_bytes()));
     let cookies = format!(
