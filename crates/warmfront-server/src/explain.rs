@@ -81,6 +81,7 @@ fn asked(args: &ExplainArgs) -> Result<Asked, String> {
         headers,
         viewer: ([127, 0, 0, 1], 40_000).into(),
         place: args.from.geo.map(Place::in_country),
+        places_can_be_known: args.from.geo.is_some() || !args.from.geo_databases.is_empty(),
         answer,
     })
 }

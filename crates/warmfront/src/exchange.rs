@@ -90,7 +90,8 @@ impl Exchange {
         });
         let explaining = if shared.explain {
             let has_body = !request.body.is_end_stream();
-            Explaining::asked(&mut request.head, &request.viewer, has_body)
+            let places_can_be_known = shared.access.geography.is_some();
+            Explaining::asked(&mut request.head, &request.viewer, has_body, places_can_be_known)
         } else {
             None
         };

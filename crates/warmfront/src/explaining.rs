@@ -41,7 +41,12 @@ pub(crate) enum Kept {
 
 impl Explaining {
     /// Takes the question off `head`; `None` where there is none.
-    pub(crate) fn asked(head: &mut Parts, viewer: &Viewer, has_body: bool) -> Option<Box<Self>> {
+    pub(crate) fn asked(
+        head: &mut Parts,
+        viewer: &Viewer,
+        has_body: bool,
+        places_can_be_known: bool,
+    ) -> Option<Box<Self>> {
         let asks = head.headers.get(X_WARMFRONT_EXPLAIN).is_some_and(|value| value == "1");
         head.headers.remove(X_WARMFRONT_EXPLAIN);
         if !asks {
@@ -59,6 +64,7 @@ impl Explaining {
             has_body,
             viewer: viewer.address,
             place: None,
+            places_can_be_known,
             answer: None,
         };
         Some(Box::new(Self { asked, kept: OnceLock::new() }))

@@ -21,13 +21,18 @@ pub(super) fn say_country(
         GeoRestriction::AllBut(_) => "blacklist",
     };
     let country = asked.place.as_ref().and_then(|place| place.country);
-    let is_served = distribution.geo_restriction.admits(country);
+    let is_served = asked.places_can_be_known && distribution.geo_restriction.admits(country);
     let who = match &country {
         Some(country) => format!("a viewer in {}", country.as_str()),
         None => "a viewer of unknown country".to_owned(),
     };
-    let what = if is_served { "is served" } else { "gets 403" };
-    let text = format!("{who} {what} ({list})");
+    let text = match (asked.places_can_be_known, is_served) {
+        (false, _) => {
+            format!("every viewer gets 403 ({list}): nothing here knows where they are")
+        }
+        (true, true) => format!("{who} is served ({list})"),
+        (true, false) => format!("{who} gets 403 ({list})"),
+    };
     told.say_at(Topic::Country, text, Pointer::Distribution("Restrictions"));
     is_served
 }

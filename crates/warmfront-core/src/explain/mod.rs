@@ -18,6 +18,7 @@ use ::http::{HeaderMap, Method, StatusCode, Version};
 
 use crate::access::place::Place;
 use crate::access::signed::{SignatureCheck, without_signature};
+use crate::http::{grpc, upgrade};
 use crate::origin::Scheme;
 use crate::path_pattern::normalize_path;
 use crate::policy::{PolicyKind, is_cacheable_method};
@@ -47,6 +48,9 @@ pub struct Asked {
     pub viewer: SocketAddr,
     /// Where that is, if it counts and is known.
     pub place: Option<Place>,
+    /// Whether there is anybody who knows places. Without, a distribution that restricts countries serves
+    /// nobody.
+    pub places_can_be_known: bool,
     /// What the origin would answer; `None`: lifetimes are told for the usual answers.
     pub answer: Option<(StatusCode, HeaderMap)>,
 }
@@ -239,15 +243,34 @@ fn follow(
     };
     view.query = own_query.as_deref();
     say_policies(told, index, behavior);
-    if is_cacheable_method(behavior, view.method) {
+    let passing = passing(behavior, &view);
+    if passing.is_none() && is_cacheable_method(behavior, view.method) {
         key::say(told, distribution, index, &view);
     }
-    let may_store = say_cache(told, index, behavior, &view);
+    let may_store = match passing {
+        Some(what) => {
+            told.say(Topic::Cache, format!("not looked at and not filled: {what}"));
+            false
+        }
+        None => say_cache(told, index, behavior, &view),
+    };
     let sent = origin::say(told, distribution, index, &view, asked.viewer);
     if may_store {
         lifetime::say(told, distribution, index, &sent, asked.answer.as_ref(), now);
     }
     response_headers::say(told, index, behavior, &view, asked.answer.as_ref());
+}
+
+/// What never meets the cache, as `flow` decides it.
+fn passing(behavior: &Behavior, view: &RequestView<'_>) -> Option<&'static str> {
+    if upgrade::asked(view).is_some() {
+        return Some(
+            "it asks for a WebSocket, so the origin also gets Connection: Upgrade and \
+             Upgrade: websocket",
+        );
+    }
+    let is_call = behavior.grpc && grpc::is_call(view);
+    is_call.then_some("it is a gRPC call, which goes on over HTTP/2")
 }
 
 fn say_distribution(told: &mut Explanation, stack: &Stack, found: &Distribution, host: &str) {

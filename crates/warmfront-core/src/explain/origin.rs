@@ -31,6 +31,16 @@ pub(super) fn say(
     let line = format!("{} {}", view.method, forwarded.target);
     told.say_at(Topic::OriginRequest, line, Pointer::Origin(behavior.origin, "OriginPath"));
     for (name, value) in &forwarded.headers {
+        // Often a secret that only edge and origin share, and an edge may tell this to its viewers.
+        if origin.custom_headers.iter().any(|(own, _)| own == name) {
+            let text = format!("{name}: (the value that the source gives it)");
+            told.say_at(
+                Topic::OriginRequest,
+                text,
+                Pointer::Origin(behavior.origin, "OriginCustomHeaders"),
+            );
+            continue;
+        }
         let text = format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()));
         told.say(Topic::OriginRequest, text);
     }

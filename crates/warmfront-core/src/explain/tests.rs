@@ -33,6 +33,7 @@ fn asked(method: &str, target: &str, fields: &[&str]) -> Asked {
         has_body: false,
         viewer: "203.0.113.7:40000".parse().unwrap(),
         place: None,
+        places_can_be_known: true,
         answer: None,
     }
 }
@@ -361,4 +362,48 @@ fn who_may_not_ask_is_told_why() {
     );
     assert!(found.about(Topic::Signature).any(|text| text.starts_with("403: ")));
     assert_eq!(found.about(Topic::Origin).count(), 0);
+}
+
+#[test]
+fn a_secret_of_edge_and_origin_is_not_told() {
+    let stack = stack(|distribution| {
+        let origin = Arc::make_mut(&mut distribution.origins[0]);
+        let secret = ::http::HeaderValue::from_static("hunter2");
+        origin.custom_headers = vec![("x-origin-verify".parse().unwrap(), secret)];
+    });
+    let found = told(&stack, &asked("GET", "/", &[]));
+    says(&found, "origin-request: x-origin-verify: (the value that the source gives it)");
+    assert!(!lines(&found).join("\n").contains("hunter2"));
+}
+
+#[test]
+fn an_edge_that_knows_no_places_serves_nobody_where_countries_are_restricted() {
+    let germany = Country::parse("DE").unwrap();
+    let stack = stack(|distribution| {
+        distribution.geo_restriction = GeoRestriction::AllBut(vec![germany]);
+    });
+    let blind = Asked { places_can_be_known: false, ..asked("GET", "/", &[]) };
+    let found = told(&stack, &blind);
+    says(&found, "country: every viewer gets 403 (blacklist): nothing here knows where they are");
+    assert_eq!(found.about(Topic::Origin).count(), 0);
+}
+
+#[test]
+fn what_passes_by_the_cache_is_told_so() {
+    let stack = stack(|distribution| {
+        let behavior = Arc::make_mut(&mut distribution.behaviors[0]);
+        behavior.grpc = true;
+        behavior.allowed_methods = crate::behavior::AllowedMethods::All;
+    });
+    let upgrade = asked("GET", "/", &["connection: upgrade", "upgrade: websocket"]);
+    let call = asked("POST", "/", &["content-type: application/grpc"]);
+    let call = Asked { version: Version::HTTP_2, has_body: true, ..call };
+    for (asked, what) in [(upgrade, "it asks for a WebSocket"), (call, "it is a gRPC call")] {
+        let found = told(&stack, &asked);
+        let cache: Vec<&str> = found.about(Topic::Cache).collect();
+        assert_eq!(cache.len(), 1);
+        assert!(cache[0].starts_with("not looked at and not filled: "), "{cache:?}");
+        assert!(cache[0].contains(what), "{cache:?}");
+        assert_eq!((found.about(Topic::Key).count(), found.about(Topic::Ttl).count()), (0, 0));
+    }
 }

@@ -118,8 +118,14 @@ fn sensitive(mut value: HeaderValue) -> HeaderValue {
 }
 
 /// Host and everything that begins with `x-amz-`: S3 refuses a request with one of these unsigned.
+///
+/// That is what becomes of a viewer's copy request. It would name any bucket that the key opens, while
+/// CloudFront's own identity opens only those whose policies name the distribution.
 fn canonical_headers(headers: &HeaderMap) -> (String, Vec<u8>) {
-    let is_signed = |name: &&HeaderName| **name == HOST || name.as_str().starts_with("x-amz-");
+    let is_signed = |name: &&HeaderName| {
+        let text = name.as_str();
+        **name == HOST || (text.starts_with("x-amz-") && !text.starts_with("x-amz-copy-source"))
+    };
     let mut names: Vec<&HeaderName> = headers.keys().filter(is_signed).collect();
     names.sort_by_key(|name| name.as_str());
     let mut lines = Vec::with_capacity(512);

@@ -187,3 +187,19 @@ fn any_path_and_query_have_a_canonical_form() {
     }
     assert_eq!(canonical_query("&&=&b+c=%41%&a"), "=&a=&b%20c=A%25");
 }
+
+#[test]
+fn nobody_copies_from_other_buckets_with_our_key() {
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
+        ("host", "bucket.example"),
+        ("x-amz-meta-a", "1"),
+        ("x-amz-copy-source", "/other-bucket/secret"),
+        ("x-amz-copy-source-range", "bytes=0-9"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let (names, lines) = canonical_headers(&headers);
+    assert_eq!(names, "host;x-amz-meta-a");
+    assert_eq!(lines, b"host:bucket.example\nx-amz-meta-a:1\n");
+}
