@@ -160,13 +160,15 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
     };
 
     let admin_socket = ports.admin.take().map(|port| port.sockets);
-    let watch =
-        match args.watch {
-            false => None,
-            true => Some(Watch::start(vec![state.directory().to_owned()]).map_err(|error| {
+    let watch = match args.watch {
+        false => None,
+        true => {
+            let own = args.logs.paths().chain([state.directory()]);
+            Some(Watch::start(own.map(ToOwned::to_owned).collect()).map_err(|error| {
                 Failure::new(1, format!("--watch: cannot watch files: {error}"))
-            })?),
-        };
+            })?)
+        }
+    };
     let live = Live {
         args,
         source: &source,

@@ -2,12 +2,13 @@
 //! functions, the directories that play origins. What is done about it is `run`'s.
 //!
 //! The system tells of changes by directory, so the directories that hold the files are watched and not
-//! the files: editors save by renaming another file into place. Under a function's code, hidden
+//! the files: editors save by renaming another file into place. So are those that hold a symbolic link on
+//! the way to a file, or from where a directory that is gone would come back. Under a function's code, hidden
 //! directories, `node_modules`, `__pycache__` and files that end in `.log`, `.tmp`, `.swp` or `~` are
 //! passed over; after an `npm install`, send SIGHUP.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +25,8 @@ const QUIET: Duration = Duration::from_millis(30);
 const LONGEST: Duration = Duration::from_millis(300);
 /// Directories that are watched at most; the system has a limit of its own.
 const MAX_DIRECTORIES: usize = 8192;
+/// Symbolic links on the way to a file that are followed at most, as many as the system's own limit.
+const MAX_LINKS: usize = 40;
 /// Changed paths that are remembered until somebody looks; beyond, everything counts as changed.
 const MAX_PENDING: usize = 4096;
 
@@ -131,6 +134,20 @@ impl Watch {
             self.watch_directories();
             return Saved { source: true, trees: self.trees.clone() };
         }
+        // A directory that was made, removed, moved, or replaced by another of its name: what the system
+        // watched may be gone, and what is watched under its name now may be another. What cannot be
+        // watched was said when it was followed.
+        let mut moved = false;
+        for path in &heard.paths {
+            if self.watched.remove(path) {
+                let _ = self.watcher.unwatch(path);
+                moved = true;
+            }
+            moved |= path.is_dir() || path.is_symlink();
+        }
+        if moved {
+            self.watch_directories();
+        }
         let mut saved = Saved::default();
         for (file, known) in &mut self.files {
             let now = stamp(file);
@@ -139,16 +156,18 @@ impl Watch {
         }
         // A template that lies among a function's code is no code.
         let sources: HashSet<PathBuf> = self.files.iter().map(|(file, _)| absolute(file)).collect();
-        let counts = |path: &&PathBuf| {
-            !sources.contains(*path) && !self.own.iter().any(|own| path.starts_with(own))
+        // What lies somewhere below the logs is not written by us for that.
+        let is_own = |path: &PathBuf, tree: &Tree| {
+            let mut own = self.own.iter().filter(|own| !tree.path().starts_with(own));
+            own.any(|own| path.starts_with(own))
         };
-        let paths: Vec<&PathBuf> = heard.paths.iter().filter(counts).collect();
-        let changed = self.trees.iter().filter(|tree| paths.iter().any(|path| tree.has(path)));
+        let paths: Vec<&PathBuf> =
+            heard.paths.iter().filter(|path| !sources.contains(*path)).collect();
+        let changed = self
+            .trees
+            .iter()
+            .filter(|tree| paths.iter().any(|path| tree.has(path) && !is_own(path, tree)));
         saved.trees = changed.cloned().collect();
-        if paths.iter().any(|path| path.is_dir()) {
-            // New directories; what cannot be watched was said when it was followed.
-            self.watch_directories();
-        }
         saved
     }
 
@@ -157,9 +176,10 @@ impl Watch {
         let mut problems = Vec::new();
         let mut wanted = HashSet::new();
         for (file, _) in &self.files {
-            wanted.extend(file.parent().map(absolute).filter(|parent| parent.is_dir()));
+            collect_holders(file, &mut wanted);
         }
         for tree in &self.trees {
+            collect_holders(tree.path(), &mut wanted);
             if !tree.collect(&mut wanted) {
                 problems.push(format!(
                     "{} has too many directories ({MAX_DIRECTORIES} are watched at most): \
@@ -294,6 +314,36 @@ fn is_scratch(name: &OsStr) -> bool {
     [&b".log"[..], b".tmp", b".swp", b"~"].iter().any(|end| name.ends_with(end)) || name == b"4913"
 }
 
+/// Adds the directories in which an entry could change that leads to `path`: the one it is in, those of
+/// symbolic links on the way, and where something on the way is missing, the one where it would appear.
+fn collect_holders(path: &Path, directories: &mut HashSet<PathBuf>) {
+    let parts = |path: &Path| -> Vec<OsString> {
+        path.components().rev().map(|part| part.as_os_str().to_owned()).collect()
+    };
+    let mut at = PathBuf::new();
+    let mut to_go = parts(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+    let mut links = 0;
+    while let Some(part) = to_go.pop() {
+        if part == ".." {
+            at.pop();
+            continue;
+        }
+        let next = at.join(&part);
+        match fs::read_link(&next) {
+            Ok(target) if links < MAX_LINKS => {
+                links += 1;
+                directories.insert(at.clone());
+                to_go.extend(parts(&target));
+            }
+            _ if !to_go.is_empty() && next.is_dir() => at = next,
+            _ => {
+                directories.insert(at);
+                return;
+            }
+        }
+    }
+}
+
 /// What tells that a file was saved. Follows links, so it also sees one that was pointed elsewhere.
 fn stamp(file: &Path) -> Stamp {
     let metadata = fs::metadata(file).ok()?;
@@ -315,134 +365,4 @@ fn terminals() -> Vec<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// How long the system may take to tell.
-    const PATIENCE: Duration = Duration::from_secs(10);
-
-    fn runtime() -> tokio::runtime::Runtime {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
-    }
-
-    /// A directory with a template, an imported file, code and a site.
-    struct World {
-        root: tempfile::TempDir,
-        watch: Watch,
-        code: Tree,
-        site: Tree,
-    }
-
-    impl World {
-        fn new() -> Self {
-            let root = tempfile::tempdir().unwrap();
-            for directory in ["code/lib", "code/node_modules/x", "code/.state", "site/a"] {
-                fs::create_dir_all(root.path().join(directory)).unwrap();
-            }
-            fs::write(root.path().join("template.yml"), "1").unwrap();
-            let (code, site) = (root.path().join("code"), root.path().join("site"));
-            let (code, site) = (Tree::Code(code).absolute(), Tree::Content(site).absolute());
-            let mut watch = Watch::start(vec![root.path().join("code/own")]).unwrap();
-            fs::write(root.path().join("code/inner.yml"), "1").unwrap();
-            let files = ["template.yml", "not-there.yml", "code/inner.yml"];
-            let files = files.map(|file| root.path().join(file));
-            // The files were saved before they were read.
-            let read = SystemTime::now() + Duration::from_secs(1);
-            let problems = watch.follow(&files, &[code.clone(), site.clone()], read);
-            assert_eq!(problems, Vec::<String>::new());
-            Self { root, watch, code, site }
-        }
-
-        fn write(&self, path: &str, text: &str) {
-            fs::write(self.root.path().join(path), text).unwrap();
-        }
-
-        #[track_caller]
-        fn hears(&mut self, source: bool, trees: &[&Tree]) {
-            let saved = runtime().block_on(async { timeout(PATIENCE, self.watch.saved()).await });
-            let trees = trees.iter().map(|tree| (*tree).clone()).collect();
-            assert_eq!(saved.expect("something was saved"), Saved { source, trees });
-        }
-    }
-
-    #[test]
-    fn each_kind_of_save_is_told_as_what_it_is() {
-        let mut world = World::new();
-        let (code, site) = (world.code.clone(), world.site.clone());
-        world.write("template.yml", "22");
-        world.hears(true, &[]);
-        world.write("not-there.yml", "now it is");
-        world.hears(true, &[]);
-        world.write("template.yml.new", "333");
-        let there = world.root.path().join("template.yml");
-        fs::rename(world.root.path().join("template.yml.new"), there).unwrap();
-        world.hears(true, &[]);
-        world.write("code/inner.yml", "22");
-        world.hears(true, &[]);
-        world.write("code/index.js", "1");
-        world.hears(false, &[&code]);
-        world.write("site/a/index.html", "1");
-        world.hears(false, &[&site]);
-        fs::remove_file(world.root.path().join("site/a/index.html")).unwrap();
-        world.hears(false, &[&site]);
-    }
-
-    #[test]
-    fn a_new_directory_is_watched_from_its_first_moment() {
-        let mut world = World::new();
-        let code = world.code.clone();
-        fs::create_dir(world.root.path().join("code/new")).unwrap();
-        world.hears(false, &[&code]);
-        world.write("code/new/part.js", "1");
-        world.hears(false, &[&code]);
-    }
-
-    #[test]
-    fn what_does_not_count_is_passed_over() {
-        let mut world = World::new();
-        world.write("unrelated.yml", "1");
-        for path in [
-            "code/node_modules/x/index.js",
-            "code/.state/x",
-            "code/out.log",
-            "code/index.js~",
-            "code/own",
-        ] {
-            world.write(path, "1");
-        }
-        fs::read(world.root.path().join("template.yml")).unwrap();
-        // Told last, and alone: whatever came before would have been told with it.
-        world.write("template.yml", "22");
-        world.hears(true, &[]);
-    }
-
-    #[test]
-    fn a_save_between_reading_and_following_is_not_lost() {
-        let mut world = World::new();
-        let (template, late) =
-            (world.root.path().join("template.yml"), world.root.path().join("late.yml"));
-        let trees = world.watch.trees.clone();
-        world.write("template.yml", "22");
-        world.hears(true, &[]);
-        let read = SystemTime::now() - Duration::from_secs(1);
-        world.write("template.yml", "333");
-        world.watch.follow(std::slice::from_ref(&template), &trees, read);
-        world.hears(true, &[]);
-        // A file that the source names only now.
-        world.write("late.yml", "1");
-        world.watch.follow(&[template, late], &trees, read);
-        world.hears(true, &[]);
-    }
-
-    #[test]
-    fn a_flood_of_changes_means_that_everything_changed() {
-        let mut world = World::new();
-        for number in 0..=MAX_PENDING {
-            let path = PathBuf::from(format!("/elsewhere/{number}"));
-            let kind = EventKind::Create(notify::event::CreateKind::File);
-            world.watch.inbox.hear(Ok(Event::new(kind).add_path(path)));
-        }
-        let (code, site) = (world.code.clone(), world.site.clone());
-        world.hears(true, &[&code, &site]);
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! The flags of access logs as CloudFront writes them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Args;
@@ -115,6 +115,16 @@ impl LogTargets {
             Some(_) => StandardLog::Stream,
         }
     }
+
+    /// The files and directories that this program writes logs to.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let standard = self.standard_log.as_ref().map(|log| &log.target);
+        let targets = standard.into_iter().chain(&self.real_time_log);
+        targets.filter_map(|target| match target {
+            LogTarget::Stdout => None,
+            LogTarget::File(path) | LogTarget::Directory(path) => Some(path.as_path()),
+        })
+    }
 }
 
 impl LogStyle {
@@ -185,6 +195,19 @@ mod tests {
             (Err(message), Err(part)) => assert!(message.contains(part), "{text}: {message}"),
             (found, _) => panic!("{text}: {found:?}"),
         }
+    }
+
+    #[test]
+    fn what_is_written_is_known_for_those_who_watch_for_saves() {
+        let targets = LogTargets {
+            standard_log: Some("json=logs/".parse().unwrap()),
+            real_time_log: Some("real-time.log".parse().unwrap()),
+        };
+        let paths: Vec<&Path> = targets.paths().collect();
+        assert_eq!(paths, [Path::new("logs/"), Path::new("real-time.log")]);
+        let targets =
+            LogTargets { real_time_log: Some(LogTarget::Stdout), ..LogTargets::default() };
+        assert_eq!(targets.paths().count(), 0);
     }
 
     #[test]

@@ -199,7 +199,8 @@ impl<'a> Url<'a> {
             })
         };
         covers(self.path)
-            && (!path_pattern::climbs(self.path) || covers(&path_pattern::normalize_path(self.path)))
+            && (!path_pattern::climbs(self.path)
+                || covers(&path_pattern::normalize_path(self.path)))
     }
 
     /// What a signer signs when there is only an expiry date, octet for octet.
