@@ -21,7 +21,7 @@ class Failure(Exception):
 
 
 class Skipped(Exception):
-    """The machine has not what this check needs; the text says what to install."""
+    """Not this time: the machine has not what the check needs, or the run is a quick one. The text says which."""
 
 
 def expect(holds, text):
