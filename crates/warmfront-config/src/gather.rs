@@ -11,7 +11,7 @@ use crate::diagnostic::{Diagnostic, Problems};
 use crate::document;
 use crate::format::aws::{self, Outputs, Spellings};
 use crate::format::{self, Format, cdk};
-use crate::names::{DEFAULT_ACCOUNT, DEFAULT_REGION, Names};
+use crate::names::{DEFAULT_ACCOUNT, DEFAULT_REGION, Names, stack_name};
 use crate::place::Place;
 use crate::report::Ledger;
 use crate::source::{LoadError, Sources};
@@ -53,28 +53,37 @@ impl<'a> Gatherer<'a> {
             false => source.to_owned(),
         };
         if format::is_cdk_assembly(&path) {
-            return self.assembly(&path, |_| is_served).map(|_| ());
+            return self.assembly(&path, is_served, None).map(|_| ());
         }
         // One template of an assembly: the others only answer what it refers to.
         let directory = directory_of(&path);
         let chosen = directory.join(path.file_name().unwrap_or_default());
         if chosen.to_string_lossy().ends_with(".template.json")
             && directory.join("manifest.json").is_file()
-            && self.assembly(&directory, |stack| is_served && stack == chosen)?
+            && self.assembly(&directory, is_served, Some(&chosen))?
         {
             return Ok(());
         }
         self.file(&path, is_served, None)
     }
 
-    /// The stacks of a CDK assembly; gives whether there were some. `is_served` says of each template
-    /// whether its distributions are.
+    /// The stacks of a CDK assembly, or of those the template `chosen` alone and for the others what it
+    /// refers to. Gives whether the assembly has stacks and the one that was chosen.
     fn assembly(
         &mut self,
         directory: &Path,
-        is_served: impl Fn(&Path) -> bool,
+        is_served: bool,
+        chosen: Option<&Path>,
     ) -> Result<bool, LoadError> {
-        let stacks = cdk::stacks(directory, self.sources, &self.refused)?;
+        let mut stacks = cdk::stacks(directory, self.sources, &self.refused)?;
+        if let Some(chosen) = chosen.filter(|_| !stacks.is_empty())
+            && stacks.iter().all(|stack| stack.template != chosen)
+        {
+            let Some(nested) = stacks.iter().find_map(|stack| stack.nested(chosen)) else {
+                return Ok(false);
+            };
+            stacks.push(nested);
+        }
         let is_there = !stacks.is_empty();
         if !is_there && !self.refused.has_errors() {
             let start = Place::start_of(&directory.display().to_string().into());
@@ -82,7 +91,8 @@ impl<'a> Gatherer<'a> {
         }
         for stack in stacks {
             let template = stack.template.clone();
-            self.file(&template, is_served(&template), Some(stack))?;
+            let is_chosen = chosen.is_none_or(|chosen| template == chosen);
+            self.file(&template, is_served && is_chosen, Some(stack))?;
         }
         Ok(is_there)
     }
@@ -118,12 +128,12 @@ impl<'a> Gatherer<'a> {
             self.refused.absorb(problems);
             return spellings;
         }
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let mut template = Template::default();
         template.add_resources(resources);
         units.push(Unit {
             template,
-            names: self.names(stem, None, None),
+            names: self.names(stack_name(&stem), None, None),
             problems,
             start: Place::start_of(&path.display().to_string().into()),
             directory: directory_of(&path),
@@ -151,7 +161,12 @@ impl<'a> Gatherer<'a> {
             self.refused.absorb(problems);
             return Ok(());
         };
-        let unit = match format::recognize(&root, &shown) {
+        let format = match &stack {
+            // A stack of an assembly is a template even where it has no resource at all.
+            Some(_) if root.as_map().is_some() => Format::CloudFormation,
+            _ => format::recognize(&root, &shown),
+        };
+        let unit = match format {
             Format::Refused(refused) => {
                 problems.add(refused);
                 self.refused.absorb(problems);
@@ -173,8 +188,8 @@ impl<'a> Gatherer<'a> {
                     }
                     None => {
                         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-                        let stem = stem.strip_suffix(".template").unwrap_or(&stem).to_owned();
-                        (self.names(stem, None, None), HashMap::new())
+                        let stem = stem.strip_suffix(".template").unwrap_or(&stem);
+                        (self.names(stack_name(stem), None, None), HashMap::new())
                     }
                 };
                 let directory = directory_of(path);

@@ -14,6 +14,22 @@ pub(crate) const DEFAULT_REGION: &str = "us-east-1";
 /// `AWS::AccountId` when nobody says otherwise.
 pub(crate) const DEFAULT_ACCOUNT: &str = "000000000000";
 
+/// The longest label of a host name (RFC 1035 §2.3.4), and so the longest name of a bucket.
+const MAX_LABEL: usize = 63;
+/// What is left of each part of a name that is cut: with the hash and two hyphens that makes 62.
+const LONGEST_PART: usize = 24;
+
+/// The name of a stack whose file is called `stem`: what CloudFormation does not allow in a stack's name
+/// (letters, digits and hyphens, a letter first) becomes a hyphen or is left out.
+pub(crate) fn stack_name(stem: &str) -> String {
+    let hyphened = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    let name: String = stem.chars().map(hyphened).collect();
+    match name.trim_start_matches(|c: char| !c.is_ascii_alphabetic()) {
+        "" => "stack".to_owned(),
+        name => name.trim_end_matches('-').to_owned(),
+    }
+}
+
 /// Makes names and remembers whose they are.
 #[derive(Debug)]
 pub(crate) struct Names {
@@ -45,7 +61,11 @@ impl Names {
 
     /// The id of an API: the first label of its host name.
     pub(crate) fn api_id(&self, logical_id: &str) -> String {
-        self.unique(logical_id).to_ascii_lowercase()
+        let id = self.unique(logical_id);
+        match id.len() > MAX_LABEL {
+            true => self.generated_label(logical_id),
+            false => id.to_ascii_lowercase(),
+        }
     }
 
     /// Remembers that `name` is a name of the resource `logical_id`.
@@ -83,6 +103,19 @@ impl Names {
     pub(crate) fn generated(&self, logical_id: &str) -> String {
         let hash = self.hashed("name", logical_id, 12).to_ascii_uppercase();
         format!("{}-{logical_id}-{hash}", self.stack)
+    }
+
+    /// A generated name that is one label of a host name, as those of buckets are: in lower case, and
+    /// where it would be too long the stack's name and the logical id are cut, as CloudFormation does.
+    pub(crate) fn generated_label(&self, logical_id: &str) -> String {
+        let whole = self.generated(logical_id);
+        if whole.len() <= MAX_LABEL {
+            return whole.to_ascii_lowercase();
+        }
+        let hash = self.hashed("name", logical_id, 12);
+        let cut = |text: &str| text.chars().take(LONGEST_PART).collect::<String>();
+        let label = format!("{}-{}-{hash}", cut(&self.stack), cut(logical_id));
+        label.to_ascii_lowercase()
     }
 
     /// The ARN of a resource; `region` may be empty, as for CloudFront's own.
@@ -134,5 +167,29 @@ mod tests {
         assert_eq!(domain.len(), 14 + ".cloudfront.net".len());
         assert_eq!(names.uuid("Policy").len(), 36);
         assert_eq!(names.api_domain("HttpApi"), "httpapi.execute-api.us-east-1.amazonaws.com");
+    }
+
+    #[test]
+    fn a_label_is_never_too_long_and_never_the_same_for_two() {
+        let stack = "a-stack-with-the-long-name-that-projects-in-companies-have";
+        let names = Names::new(stack.into(), DEFAULT_REGION.into(), DEFAULT_ACCOUNT.into());
+        let [one, other] = ["OriginBucketOfTheWebsite1", "OriginBucketOfTheWebsite2"]
+            .map(|id| names.generated_label(id));
+        assert!(one.len() <= MAX_LABEL && one.starts_with("a-stack-with-the-long-na-"), "{one}");
+        assert_eq!(one[..50], other[..50]);
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn a_stack_of_a_file_has_a_name_that_a_stack_may_have() {
+        for (stem, name) in [
+            ("shop", "shop"),
+            ("shop_front.v2", "shop-front-v2"),
+            ("2024 shop (copy)", "shop--copy"),
+            ("größe", "gr--e"),
+            ("--", "stack"),
+        ] {
+            assert_eq!(stack_name(stem), name, "{stem}");
+        }
     }
 }

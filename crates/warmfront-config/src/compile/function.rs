@@ -3,6 +3,8 @@
 //! Only functions that an origin's API leads to are looked at; a template's other functions are not
 //! the edge's business.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,17 +21,62 @@ use crate::template::Resource;
 const TIMEOUT: Duration = Duration::from_secs(3);
 const MEMORY_MIB: u32 = 128;
 
-impl Compiler<'_> {
-    /// The index of a function in the stack; compiles it when it is met first.
+/// The functions of all stacks that something refers to, as far as they were met.
+#[derive(Default)]
+pub(super) struct Functions {
+    in_order: RefCell<Vec<Arc<Function>>>,
+    /// By the logical id, unique among the stacks; `None` for one that does not compile.
+    known: RefCell<HashMap<String, Option<Arc<Function>>>>,
+}
+
+impl Functions {
+    /// Those that compile, in the order in which they were met.
+    pub(super) fn in_order(self) -> Vec<Arc<Function>> {
+        self.in_order.into_inner()
+    }
+}
+
+impl<'t> Compiler<'t> {
+    /// A function of this stack; compiled when it is met first.
     pub(super) fn local_function(&self, logical_id: &str) -> Option<Arc<Function>> {
         let resource = self.evaluator.template.resource(logical_id)?;
-        if let Some(known) = self.known_functions.borrow().get(logical_id) {
+        let unique = self.evaluator.names.unique(logical_id);
+        if let Some(known) = self.functions.known.borrow().get(&unique) {
             return known.clone();
         }
         let function = self.function(resource).map(Arc::new);
-        self.functions.borrow_mut().extend(function.clone());
-        self.known_functions.borrow_mut().insert(logical_id.to_owned(), function.clone());
+        self.functions.in_order.borrow_mut().extend(function.clone());
+        self.functions.known.borrow_mut().insert(unique, function.clone());
         function
+    }
+
+    /// The function of another stack that an ARN names, plain, with a version or with an alias: its
+    /// logical id, and the compiler of its stack.
+    pub(super) fn function_abroad(&self, arn: &str) -> Option<(Compiler<'t>, String)> {
+        let others = (0..self.stacks.len()).filter(|stack| *stack != self.own);
+        let mut homes =
+            others.map(|stack| Compiler::new(stack, self.stacks, self.functions, self.ledger));
+        homes.find_map(|home| {
+            let is_meant = |resource: &&Resource| {
+                let own = home.function_arn(resource);
+                let own = own.as_deref().and_then(|own| arn.strip_prefix(own));
+                own.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+            };
+            let found = home.created("AWS::Lambda::Function").into_iter().find(is_meant)?;
+            Some((home, found.id.clone()))
+        })
+    }
+
+    /// The ARN of a function of this stack, if its name can be told. Nothing is reported: most
+    /// functions of a stack are not the edge's business.
+    fn function_arn(&self, resource: &Resource) -> Option<String> {
+        let names = self.evaluator.names;
+        let path = resource.property_path("FunctionName");
+        let name = match resource.property("FunctionName") {
+            Some(node) => self.evaluator.evaluate_leniently(node, &path).as_text()?.to_owned(),
+            None => names.generated(&resource.id),
+        };
+        Some(names.arn("lambda", &names.region, &format!("function:{name}")))
     }
 
     /// Every name that an option may use for a function.

@@ -35,7 +35,6 @@ use std::sync::Arc;
 use warmfront_core::Stack;
 use warmfront_core::api::Api;
 use warmfront_core::behavior::RealTimeLog;
-use warmfront_core::function::Function;
 use warmfront_core::policy::{CachePolicy, OriginRequestPolicy, ResponseHeadersPolicy};
 
 use self::trusted_keys::KeyGroups;
@@ -50,6 +49,7 @@ use crate::template::Resource;
 use crate::unit::Unit;
 use access_control::Control;
 use distribution::Draft;
+use function::Functions;
 
 /// Compiles the distributions of all units, and everything that they need, into one stack.
 pub(crate) fn compile(units: &[Unit], options: &Options, ledger: &Ledger) -> Stack {
@@ -62,10 +62,10 @@ pub(crate) fn compile(units: &[Unit], options: &Options, ledger: &Ledger) -> Sta
         .map(|unit| Evaluator::new(&unit.template, options, &unit.names, &unit.problems, &exports))
         .collect();
     evaluators.iter().for_each(report_cycles);
-    let compilers = evaluators.iter().zip(units);
-    let mut compilers: Vec<Compiler<'_>> = compilers
-        .map(|(evaluator, unit)| Compiler::new(evaluator, unit, ledger).with_policies())
-        .collect();
+    let stacks: Vec<_> = evaluators.iter().zip(units).collect();
+    let functions = Functions::default();
+    let compilers = (0..units.len()).map(|own| Compiler::new(own, &stacks, &functions, ledger));
+    let mut compilers: Vec<Compiler<'_>> = compilers.map(Compiler::with_policies).collect();
     // A stack may use what another one has: ids differ between stacks.
     share(&mut compilers, |compiler| &mut compiler.cache_policies);
     share(&mut compilers, |compiler| &mut compiler.origin_request_policies);
@@ -88,7 +88,9 @@ pub(crate) fn compile(units: &[Unit], options: &Options, ledger: &Ledger) -> Sta
     let served = units.iter().zip(&evaluators).filter(|(unit, _)| unit.is_served);
     served.for_each(|(_, evaluator)| report_dangling_names(evaluator));
     report_nothing_to_serve(units, &compilers);
-    merged(compilers, drafts)
+    let mut stack = merged(compilers, drafts);
+    stack.functions = functions.in_order();
+    stack
 }
 
 /// Gives every compiler the entries of all.
@@ -140,13 +142,15 @@ fn merged(compilers: Vec<Compiler<'_>>, drafts: Vec<Vec<Draft>>) -> Stack {
     };
     for (compiler, drafts) in compilers.into_iter().zip(drafts) {
         stack.distributions.extend(drafts.into_iter().map(|draft| Arc::new(draft.distribution)));
-        stack.functions.extend(compiler.functions.into_inner());
         stack.apis.extend(compiler.apis.into_inner());
     }
     stack
 }
 
 struct Compiler<'t> {
+    /// All stacks of the source, and which of them this one is.
+    stacks: &'t [(&'t Evaluator<'t>, &'t Unit)],
+    own: usize,
     evaluator: &'t Evaluator<'t>,
     options: &'t Options,
     problems: &'t Problems,
@@ -166,18 +170,23 @@ struct Compiler<'t> {
     /// By ARN.
     real_time_logs: HashMap<String, Arc<RealTimeLog>>,
     key_groups: KeyGroups,
-    /// Functions that something refers to, in the order of the stack.
-    functions: RefCell<Vec<Arc<Function>>>,
-    /// Where each stands in `functions`, by logical id; `None` for one that does not compile.
-    known_functions: RefCell<HashMap<String, Option<Arc<Function>>>>,
+    functions: &'t Functions,
     apis: RefCell<Vec<Arc<Api>>>,
     /// The names that `--allow-unprotected` could have.
     protections: RefCell<Vec<String>>,
 }
 
 impl<'t> Compiler<'t> {
-    fn new(evaluator: &'t Evaluator<'t>, unit: &'t Unit, ledger: &'t Ledger) -> Self {
+    fn new(
+        own: usize,
+        stacks: &'t [(&'t Evaluator<'t>, &'t Unit)],
+        functions: &'t Functions,
+        ledger: &'t Ledger,
+    ) -> Self {
+        let (evaluator, unit) = stacks[own];
         Self {
+            stacks,
+            own,
             evaluator,
             options: evaluator.options,
             problems: evaluator.problems,
@@ -191,8 +200,7 @@ impl<'t> Compiler<'t> {
             access_controls: HashMap::new(),
             real_time_logs: HashMap::new(),
             key_groups: KeyGroups::default(),
-            functions: RefCell::default(),
-            known_functions: RefCell::default(),
+            functions,
             apis: RefCell::default(),
             protections: RefCell::default(),
         }

@@ -62,7 +62,10 @@ impl Compiler<'_> {
             else {
                 continue;
             };
-            let function = self.function_behind(arn);
+            let function = match self.function_abroad(arn) {
+                Some((home, id)) => home.evaluator.names.unique(&id),
+                None => self.function_behind(arn),
+            };
             let at = association.entry("EventType").unwrap_or(entry);
             if event.ends_with("-request") {
                 let mut what = format!(

@@ -20,7 +20,7 @@ use crate::diagnostic::Diagnostic;
 use crate::document::{Entry, Node, quote};
 use crate::place::Place;
 use crate::report::Status;
-use crate::suggest::{did_you_mean, listed};
+use crate::suggest::{did_you_mean, listed, nearest};
 use crate::template::Resource;
 
 /// What a multi-tenant distribution wants to know of its tenants.
@@ -107,6 +107,13 @@ impl Compiler<'_> {
             if let Some(entry) = config.set(name) {
                 refuse(entry, format!("{path}.{name}"));
             }
+        }
+        // The guide lists it, too, and yet AWS takes it: CDK deploys two in its integration tests.
+        if let Some(entry) = config.set("Logging") {
+            let message = "the CloudFront guide says that a multi-tenant distribution has no standard \
+                           logs (legacy); here it has";
+            let path = format!("{path}.Logging");
+            self.problems.add(Diagnostic::warning(entry.place.clone(), path, message));
         }
         let is = |node: Option<&Node>, text: &str| node.and_then(Node::as_text) == Some(text);
         if let Some(entry) = config.entry("Staging").filter(|it| it.value.as_bool() == Some(true)) {
@@ -283,13 +290,21 @@ impl Compiler<'_> {
             let path = format!("{path}.Parameters[{index}].Name");
             if tenancy.parameter(name).is_none() {
                 let known = || tenancy.parameters.iter().map(|known| known.name.as_str());
-                let message = format!(
-                    "the distribution has no parameter {}.{} (there is: {})",
-                    quote(name),
-                    did_you_mean(name, known()),
-                    listed(known())
-                );
-                self.error(&node.place, path, message);
+                let message = format!("the distribution has no parameter {}", quote(name));
+                let problem = match nearest(name, known()) {
+                    Some(near) => Diagnostic::error(
+                        node.place.clone(),
+                        path,
+                        format!("{message}. Did you mean {}?", quote(near)),
+                    ),
+                    // AWS takes such a value: CDK deploys one in an integration test.
+                    None => Diagnostic::warning(
+                        node.place.clone(),
+                        path,
+                        format!("{message}, so nothing reads it (there is: {})", listed(known())),
+                    ),
+                };
+                self.problems.add(problem);
             } else if given.insert(name, value).is_some() {
                 self.error(&node.place, path, format!("{} is here twice", quote(name)));
             }
@@ -426,14 +441,8 @@ const CONNECTION_GROUP: &[Property] = &[
 ];
 
 /// CloudFront guide: what multi-tenant distributions do not support.
-const UNSUPPORTED: [&str; 6] = [
-    "Aliases",
-    "AnycastIpListId",
-    "ContinuousDeploymentPolicyId",
-    "IPV6Enabled",
-    "Logging",
-    "PriceClass",
-];
+const UNSUPPORTED: [&str; 5] =
+    ["Aliases", "AnycastIpListId", "ContinuousDeploymentPolicyId", "IPV6Enabled", "PriceClass"];
 
 /// `text` with every `{{name}}` replaced by what `value` says for the name; the name without a value, or
 /// the rest of the text behind braces that are never closed, is the error.

@@ -102,7 +102,7 @@ impl Compiler<'_> {
                 kind.starts_with("Custom::") || kind == "AWS::CloudFormation::CustomResource";
             let reason = match kind {
                 BUCKET_DEPLOYMENT => {
-                    "nothing is copied; a bucket's origin reads the directory it would be copied from"
+                    "nothing is copied; the origin of a bucket that gets one whole directory reads that directory"
                 }
                 _ if kind.starts_with("Custom::CrossRegion") => {
                     "does not run; its values are taken from the stacks that are here"

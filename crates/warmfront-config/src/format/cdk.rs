@@ -35,6 +35,20 @@ pub(crate) struct Stack {
     pub(crate) parameters: Vec<(String, String)>,
 }
 
+impl Stack {
+    /// The stack of a template that this one nests: the CDK uploads it like any other asset.
+    pub(crate) fn nested(&self, template: &Path) -> Option<Self> {
+        self.assets.values().any(|path| path == template).then(|| Self {
+            template: template.to_owned(),
+            name: format!("{}-nested", self.name),
+            account: self.account.clone(),
+            region: self.region.clone(),
+            assets: self.assets.clone(),
+            parameters: Vec::new(),
+        })
+    }
+}
+
 /// The stacks of the assembly in `directory`, those of its stages included, in the manifest's order.
 pub(crate) fn stacks(
     directory: &Path,

@@ -25,7 +25,10 @@ pub(crate) enum Format {
 
 /// Whether a directory is what `cdk synth` leaves behind.
 pub(crate) fn is_cdk_assembly(path: &Path) -> bool {
-    path.is_dir() && path.join("manifest.json").is_file() && path.join("cdk.out").is_file()
+    // Where the empty file cdk.out was left out of a copy, the construct tree tells the manifest from that
+    // of a web app.
+    let has = |name: &str| path.join(name).is_file();
+    has("manifest.json") && (has("cdk.out") || has("tree.json"))
         || path.is_dir() && path.file_name().is_some_and(|name| name == "cdk.out")
 }
 

@@ -81,8 +81,14 @@ impl Evaluator<'_> {
             Attribute::OnlyAws => {
                 let message =
                     format!("only AWS knows {logical_id}.{attribute} ({})", resource.kind);
+                let is_carried = resource.kind.starts_with("Custom::CrossRegion");
                 let help = format!(
-                    "pass --attribute {logical_id}.{attribute}=VALUE{}",
+                    "{}pass --attribute {logical_id}.{attribute}=VALUE{}",
+                    if is_carried {
+                        "a stack of another region has it: give the whole cdk.out with that stack, or "
+                    } else {
+                        ""
+                    },
                     if path.contains("Origins[") && path.contains(".DomainName") {
                         format!(", or where it is: --origin {logical_id}=http://localhost:PORT")
                     } else {
@@ -331,7 +337,7 @@ impl Evaluator<'_> {
         match resource.property(property) {
             Some(node) => self.text_of(node, &resource.property_path(property), property),
             None if resource.kind == "AWS::S3::Bucket" => {
-                Some(self.names.generated(&resource.id).to_ascii_lowercase())
+                Some(self.names.generated_label(&resource.id))
             }
             None => Some(self.names.generated(&resource.id)),
         }

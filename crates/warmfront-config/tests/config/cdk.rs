@@ -4,10 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use warmfront_config::{Loaded, Options, load};
+use warmfront_core::api::Answer;
 use warmfront_core::function::Code;
 use warmfront_core::origin::Target;
 
-use crate::{problem, stack};
+use crate::{pairs, problem, stack};
 
 /// A manifest with these stacks and one stage below; `{env}` is the stack's environment.
 fn manifest(stacks: &[(&str, &str)], stage: Option<&str>) -> String {
@@ -145,6 +146,17 @@ fn all_stacks_of_an_assembly_and_of_its_stages_are_served() {
 }
 
 #[test]
+fn an_assembly_is_known_by_the_file_cdk_out_or_by_its_tree() {
+    let root = tempfile::tempdir().unwrap();
+    let copy = root.path().join("copy");
+    assembly(&copy, CARRIED, "");
+    fs::rename(copy.join("cdk.out"), copy.join("tree.json")).unwrap();
+    assert_eq!(stack(load(&copy, &Options::default()).unwrap()).distributions.len(), 2);
+    fs::remove_file(copy.join("tree.json")).unwrap();
+    assert!(load(&copy, &Options::default()).is_err());
+}
+
+#[test]
 fn a_stack_that_is_chosen_is_served_alone_with_what_it_refers_to() {
     let (_root, loaded) = loaded(CARRIED, "", "cdk.out/Web.template.json");
     let stack = stack(loaded);
@@ -161,6 +173,135 @@ fn what_crosses_from_nowhere_and_a_bucket_that_is_not_copied_whole_are_told() {
     problem(&loaded(nowhere, "", "cdk.out").1, "only AWS knows Read./cdk/exports/web/other");
     let prefix = r#", "DestinationBucketKeyPrefix": "v1""#;
     problem(&loaded(CARRIED, prefix, "cdk.out").1, "is not here");
+}
+
+/// Three stacks as the CDK writes them: functions, the APIs in front of them, and the distribution.
+#[test]
+fn an_api_calls_functions_of_another_stack() {
+    let functions = r#"{"Resources": {"Fn": {"Type": "AWS::Lambda::Function", "Properties": {
+        "Runtime": "nodejs22.x", "Handler": "index.handler", "Code": {"ZipFile": "exports.handler = 1;"}{name}}},
+      "Live": {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": {"Ref": "Fn"}}}},
+     "Outputs": {"Arn": {"Value": {"{value}": {of}}, "Export": {"Name": "Functions:Arn"}}}}"#;
+    let apis = r#"{"Resources": {
+      "Api": {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"ProtocolType": "HTTP", "Target": {arn}}},
+      "Url": {"Type": "AWS::Lambda::Url", "Properties": {"AuthType": "NONE", "TargetFunctionArn": {arn}}}},
+     "Outputs": {"Url": {"Value": {"Fn::GetAtt": ["{api}", "{attribute}"]}, "Export": {"Name": "Apis:Url"}}}}"#;
+    let import = r#"{"Fn::ImportValue": "Functions:Arn"}"#;
+    let by_hand =
+        r#"{"Fn::Sub": "arn:${AWS::Partition}:lambda:eu-west-1:111122223333:function:orders"}"#;
+    let named = r#", "FunctionName": "orders""#;
+    let whole = ("Fn::GetAtt", r#"["Fn", "Arn"]"#);
+    for (name, (value, of), arn, api, attribute) in [
+        ("", whole, import, "Api", "ApiEndpoint"),
+        ("", whole, import, "Url", "FunctionUrl"),
+        ("", ("Ref", r#""Live""#), import, "Api", "ApiEndpoint"),
+        (named, whole, by_hand, "Api", "ApiEndpoint"),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let functions = functions.replace("{name}", name).replace("{value}", value);
+        let [edge, home] = ["111122223333/us-east-1", "111122223333/eu-west-1"];
+        let stacks = [("Web", edge), ("Apis", home), ("Functions", home)];
+        let apis = apis.replace("{api}", api).replace("{attribute}", attribute);
+        write(
+            root.path(),
+            &[
+                ("cdk.out", "{}"),
+                ("manifest.json", &manifest(&stacks, None)),
+                ("Web.template.json", &web(r#"{"Fn::ImportValue": "Apis:Url"}"#)),
+                ("Apis.template.json", &apis.replace("{arn}", arn)),
+                ("Functions.template.json", &functions.replace("{of}", of)),
+                ("Web.assets.json", &assets("")),
+                ("Apis.assets.json", &assets("")),
+                ("Functions.assets.json", &assets("")),
+                ("asset.51fe/index.html", "hello"),
+            ],
+        );
+        let stack = stack(load(root.path(), &Options::default()).unwrap());
+        let [function] = &stack.functions[..] else { panic!("{:?}", stack.functions) };
+        let Target::Api(api) = &stack.distributions[0].origins[1].target else { panic!() };
+        let Answer::Function { function: called, .. } = &api.routes[0].answer else { panic!() };
+        assert_eq!((called, function.logical_id.as_str()), (function, "Fn"));
+    }
+}
+
+#[test]
+fn a_function_that_no_stack_has_is_told() {
+    let url = r#"{"Resources": {"Url": {"Type": "AWS::Lambda::Url", "Properties": {"AuthType": "NONE",
+        "TargetFunctionArn": "arn:aws:lambda:us-east-1:111122223333:function:orders"}}, "#;
+    let text = web(r#"{"Fn::GetAtt": ["Url", "FunctionUrl"]}"#);
+    let root = tempfile::tempdir().unwrap();
+    write(root.path(), &[("web.json", &text.replacen(r#"{"Resources": {"#, url, 1))]);
+    let loaded = load(&root.path().join("web.json"), &Options::default()).unwrap();
+    let told = problem(&loaded, "function:orders\" is no function of this source");
+    assert!(told.help.as_ref().unwrap().contains("--with TEMPLATE"));
+}
+
+#[test]
+fn a_nested_template_is_read_with_the_assets_of_its_assembly() {
+    let root = tempfile::tempdir().unwrap();
+    let outer = r#"{"Resources": {"Inner": {"Type": "AWS::CloudFormation::Stack", "Properties": {
+        "TemplateURL": "https://s3.amazonaws.com/assets/ne57.json"}}}}"#;
+    let nested = r#""ne57": {"source": {"path": "Inner.nested.template.json", "packaging": "file"},
+        "destinations": {"here": {"bucketName": "b", "objectKey": "ne57.json"}}}, "c0de": "#;
+    write(
+        root.path(),
+        &[
+            ("manifest.json", &manifest(&[("Outer", "111122223333/eu-west-1")], None)),
+            ("Outer.template.json", outer),
+            ("Outer.assets.json", &assets("").replacen(r#""c0de": "#, nested, 1)),
+            ("Inner.nested.template.json", &web(r#""https://api.example.com/""#)),
+            ("asset.51fe/index.html", "hello"),
+        ],
+    );
+    let nested = root.path().join("Inner.nested.template.json");
+    let stack = stack(load(&nested, &Options::default()).unwrap());
+    assert_eq!((stack.name.as_str(), stack.region.as_str()), ("Outer-nested", "eu-west-1"));
+    let target = &stack.distributions[0].origins[0].target;
+    assert!(matches!(target, Target::Directory(_)), "{target:?}");
+}
+
+#[test]
+fn a_stack_without_resources_is_a_stack() {
+    let root = tempfile::tempdir().unwrap();
+    let cdk = root.path().join("cdk.out");
+    assembly(&cdk, CARRIED, "");
+    let stacks = [("Api", "1/eu-west-1"), ("Web", "1/us-east-1"), ("Checks", "1/us-east-1")];
+    let rules = r#"{"Parameters": {"BootstrapVersion": {"Type": "String", "Default": "21"}}}"#;
+    for template in [rules, "{}"] {
+        write(
+            &cdk,
+            &[
+                ("manifest.json", &manifest(&stacks, None)),
+                ("Checks.template.json", template),
+                ("Checks.assets.json", r#"{"files": {}}"#),
+            ],
+        );
+        assert_eq!(stack(load(&cdk, &Options::default()).unwrap()).distributions.len(), 1);
+    }
+}
+
+/// The longest names that CDK's own tests have make a bucket whose label would be too long.
+#[test]
+fn a_bucket_of_a_stack_with_a_long_name_can_be_served_from_a_directory() {
+    let root = tempfile::tempdir().unwrap();
+    let template = "a_shop-with-an-encrypted-bucket-for-its-origin-and-access.template.json";
+    let host = r#""api.example.com""#;
+    let select = format!(r#"{{"Fn::Select": [2, {{"Fn::Split": ["/", {host}]}}]}}"#);
+    write(root.path(), &[(template, &web(host).replace(&select, host))]);
+    let site = root.path().to_string_lossy().into_owned();
+    let options = Options { origins: pairs(&[("site", &site)]), ..Options::default() };
+    let stack = stack(load(&root.path().join(template), &options).unwrap());
+    let host = &stack.distributions[0].origins[0].domain_name;
+    let label = host.split('.').next().unwrap();
+    assert!(label.len() <= 63 && label.starts_with("a-shop-with-an-encrypted-site-"), "{host}");
+}
+
+#[test]
+fn a_value_of_a_stack_in_another_region_is_asked_for_with_its_assembly() {
+    let root = tempfile::tempdir().unwrap();
+    write(root.path(), &[("Web.template.json", &web(CARRIED))]);
+    let loaded = load(&root.path().join("Web.template.json"), &Options::default()).unwrap();
+    problem(&loaded, "give the whole cdk.out with that stack, or pass --attribute Read.");
 }
 
 #[test]

@@ -188,11 +188,23 @@ fn a_tenant_that_does_not_fit_is_refused() {
             "cannot have OriginAccessIdentity",
         ),
         (&[("{behavior}", "ForwardedValues: {QueryString: false}")], "cannot have ForwardedValues"),
-        (&[("{config}", "Logging: {Bucket: logs.s3.amazonaws.com}")], "cannot have Logging"),
     ] {
         let loaded = tenants(changes);
         problem(&loaded, part);
         assert!(loaded.has_errors(), "{part}");
+    }
+}
+
+#[test]
+fn what_the_guide_forbids_a_tenant_and_aws_takes_is_a_warning() {
+    let two = "one}, {Name: plan, Value: gold";
+    for (changes, part) in [
+        (&[("{config}", "Logging: {Bucket: logs.s3.amazonaws.com}")][..], "no standard logs"),
+        (&[("{value}", two)], "so nothing reads it"),
+    ] {
+        let loaded = tenants(changes);
+        problem(&loaded, part);
+        assert_eq!(stack(loaded).distributions.len(), 1);
     }
 }
 

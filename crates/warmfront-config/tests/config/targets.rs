@@ -7,6 +7,17 @@ use warmfront_core::origin::Target;
 use crate::{Parts, loaded, pairs, problem, stack};
 
 #[test]
+fn a_wildcard_is_an_origin_as_aws_takes_it() {
+    let origin =
+        "DomainName: '*.example.com'\nCustomOriginConfig: {OriginProtocolPolicy: https-only}";
+    let stack = stack(loaded(Parts { origin, ..Parts::default() }, &Options::default()));
+    assert_eq!(stack.distributions[0].origins[0].domain_name, "*.example.com");
+    let origin = "DomainName: 'a.*.com'\nCustomOriginConfig: {OriginProtocolPolicy: https-only}";
+    let refused = loaded(Parts { origin, ..Parts::default() }, &Options::default());
+    problem(&refused, "is not a domain name");
+}
+
+#[test]
 fn a_target_is_found_by_id_domain_name_or_logical_id() {
     const BUCKET: &str = "  Assets: {Type: 'AWS::S3::Bucket'}\n";
     const ORIGIN: &str = "DomainName: !GetAtt Assets.RegionalDomainName\nS3OriginConfig: {}";

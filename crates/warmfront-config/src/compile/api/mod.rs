@@ -74,9 +74,13 @@ impl Compiler<'_> {
         }
         match resource.filter(|resource| resource.kind == "AWS::Lambda::Function") {
             Some(resource) => self.local_function(&resource.id),
+            None if let Some((home, id)) = self.function_abroad(arn) => home.local_function(&id),
             None => {
-                let message = format!("{} is no function of this template", quote(text));
-                self.error(&uri.place, path, message);
+                let message = format!("{} is no function of this source", quote(text));
+                let problem = Diagnostic::error(uri.place.clone(), path, message).help(
+                    "give the template of the stack that has it, too: --with TEMPLATE; or send the origin elsewhere with --origin",
+                );
+                self.problems.add(problem);
                 None
             }
         }
