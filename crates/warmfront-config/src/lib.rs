@@ -37,6 +37,7 @@ use std::path::{Path, PathBuf};
 
 use warmfront_core::Stack;
 
+pub use compile::listing::{KnownProperty, known_properties};
 pub use diagnostic::{Diagnostic, Severity};
 pub use render::{render_human, render_json, render_problems, render_sarif};
 pub use report::{Report, ReportEntry, Status};

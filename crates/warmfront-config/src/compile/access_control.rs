@@ -220,7 +220,7 @@ impl Compiler<'_> {
     }
 }
 
-const ORIGIN_ACCESS_CONTROL: &[Property] =
+pub(super) const ORIGIN_ACCESS_CONTROL: &[Property] =
     &[parts("OriginAccessControlConfig", Object(ORIGIN_ACCESS_CONTROL_CONFIG)).required()];
 
 const ORIGIN_ACCESS_CONTROL_CONFIG: &[Property] = &[

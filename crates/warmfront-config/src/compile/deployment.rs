@@ -226,7 +226,7 @@ impl Compiler<'_> {
     }
 }
 
-const CONTINUOUS_DEPLOYMENT_POLICY: &[Property] =
+pub(super) const CONTINUOUS_DEPLOYMENT_POLICY: &[Property] =
     &[parts("ContinuousDeploymentPolicyConfig", Object(CONTINUOUS_DEPLOYMENT_POLICY_CONFIG))
         .required()];
 

@@ -13,6 +13,7 @@ mod forwarded_values;
 mod function;
 mod geo;
 mod grpc;
+pub(crate) mod listing;
 mod logging;
 mod origin;
 mod origin_group;

@@ -22,7 +22,7 @@ const DISTRIBUTION_CONFIG: &[Property] = &[
     parts("CacheBehaviors", List(&Object(CACHE_BEHAVIOR))),
     parts("CacheTagConfig", Object(&[decided("HeaderName", TextUpTo(256)).required()])),
     label("Comment"),
-    decided("ConnectionFunctionAssociation", Object(&[effective("Id", Text)])),
+    decided("ConnectionFunctionAssociation", Object(&[decided("Id", Text)])),
     decided("ConnectionMode", Choice(&["direct", "tenant-only"])),
     effective("ContinuousDeploymentPolicyId", Text),
     parts("CustomErrorResponses", List(&Object(ERROR_RESPONSE))),

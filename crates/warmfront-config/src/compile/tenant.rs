@@ -410,7 +410,7 @@ const PARAMETER_DEFINITION: &[Property] = &[
     effective("Name", TextUpTo(128)).required(),
 ];
 
-const DISTRIBUTION_TENANT: &[Property] = &[
+pub(super) const DISTRIBUTION_TENANT: &[Property] = &[
     effective("ConnectionGroupId", Text),
     parts(
         "Customizations",
@@ -432,7 +432,7 @@ const DISTRIBUTION_TENANT: &[Property] = &[
 const TENANT_PARAMETER: &[Property] =
     &[effective("Name", TextUpTo(128)).required(), effective("Value", TextUpTo(256)).required()];
 
-const CONNECTION_GROUP: &[Property] = &[
+pub(super) const CONNECTION_GROUP: &[Property] = &[
     inert("AnycastIpListId", Any, "the addresses given to --http and --https decide"),
     effective("Enabled", Boolean),
     inert("Ipv6Enabled", Boolean, "the addresses given to --http and --https decide"),

@@ -73,6 +73,20 @@ CustomOriginConfig:
 }
 
 #[test]
+fn buckets_and_vpc_origins_have_time_outs_too() {
+    let bucket = "DomainName: b.s3.us-east-1.amazonaws.com\nS3OriginConfig: {OriginReadTimeout: 7}";
+    let options = Options { origins: pairs(&[("app", "/")]), ..Options::default() };
+    let parts = Parts { origin: bucket, ..Parts::default() };
+    let bucket = stack(loaded(parts, &options)).distributions[0].origins[0].clone();
+    assert_eq!(bucket.read_timeout, Duration::from_secs(7));
+    let vpc = origin(
+        "DomainName: a.example.com\nVpcOriginConfig: {VpcOriginId: vo_1, OriginReadTimeout: 8, OriginKeepaliveTimeout: 9}",
+    );
+    let (read, kept) = (Duration::from_secs(8), Duration::from_secs(9));
+    assert_eq!((vpc.read_timeout, vpc.keepalive_timeout), (read, kept));
+}
+
+#[test]
 fn a_name_with_an_unreplaced_variable_says_what_replaces_it() {
     let origin = "DomainName: '${Bucket}.s3.amazonaws.com'\nS3OriginConfig: {}";
     let config = "Aliases: ['${self:custom.domain}']";

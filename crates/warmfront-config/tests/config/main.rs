@@ -7,6 +7,7 @@ mod access;
 mod aws_output;
 mod broken;
 mod cdk;
+mod compatibility;
 mod compiled;
 mod deployment;
 mod expressions;
