@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::{Explanation, Topic, at, ttl_pointer};
+use super::{Explanation, Pointer, Topic, at, ttl_pointer};
 use crate::caching::{Lifetime, ResponseFacts, Storable, storable};
 use crate::origin::OriginKind;
 use crate::policy::forwards_cookies;
@@ -87,7 +87,14 @@ fn say_one(
     match decided {
         Storable::For(lifetime) => {
             let text = format!("{status} {said}: {}", in_words(&lifetime));
-            told.say_at(Topic::Ttl, text, pointer(behavior, index, &lifetime));
+            let at = pointer(behavior, index, &lifetime);
+            let is_written =
+                |status| distribution.error_responses.iter().any(|r| r.status == status);
+            match at {
+                // CloudFront's own ten seconds stand nowhere in the source.
+                Pointer::Distribution(_) if !is_written(status) => told.say(Topic::Ttl, text),
+                _ => told.say_at(Topic::Ttl, text, at),
+            }
         }
         Storable::No(reason) => {
             told.say(Topic::Ttl, format!("{status} {said}: not stored, {reason}"));
@@ -126,14 +133,14 @@ fn seconds(time: Duration) -> String {
 }
 
 /// Which of the TTLs decided.
-fn pointer(behavior: &Behavior, index: usize, lifetime: &Lifetime) -> super::Pointer {
+fn pointer(behavior: &Behavior, index: usize, lifetime: &Lifetime) -> Pointer {
     use crate::caching::{TtlLimit, TtlSource};
     let name = match (lifetime.rule.limit, lifetime.rule.source) {
         (Some(TtlLimit::MinTtl(_)), _) | (None, TtlSource::MinTtlDespite(..)) => "MinTTL",
         (Some(TtlLimit::MaxTtl(_)), _) => "MaxTTL",
         (None, TtlSource::DefaultTtl(_)) => "DefaultTTL",
         (Some(TtlLimit::ErrorCachingMinTtl(_)), _) | (None, TtlSource::ErrorCachingMinTtl(_)) => {
-            return super::Pointer::Distribution("CustomErrorResponses");
+            return Pointer::Distribution("CustomErrorResponses");
         }
         _ => return at(index, if behavior.cache_policy.legacy { "" } else { "CachePolicyId" }),
     };
