@@ -285,3 +285,25 @@ fn formats_that_are_not_read_name_the_way_that_works() {
         problem(&loaded, "aws cloudfront get-distribution --id ID > dist.json");
     }
 }
+
+#[test]
+fn an_error_response_without_a_page_has_empty_texts() {
+    let error = |code: &str, status: &str, page: &str| {
+        format!(
+            r#"{{"ErrorCode": {code}, "ResponseCode": "{status}", "ResponsePagePath": "{page}", "ErrorCachingMinTTL": 5}}"#
+        )
+    };
+    let responses = |items: &[String]| {
+        let (count, items) = (items.len(), items.join(", "));
+        format!(r#""CustomErrorResponses": {{"Quantity": {count}, "Items": [{items}]}}"#)
+    };
+    let both = responses(&[error("404", "", ""), error("403", "200", "/index.html")]);
+    let stack = stack(one(&config(&both, "", "")));
+    let [without, with] = stack.distributions[0].error_responses.as_slice() else { panic!() };
+    assert_eq!((without.status, without.caching_min_ttl.as_secs()), (404, 5));
+    assert!(without.page.is_none());
+    let page = with.page.as_ref().map(|page| (page.path.as_str(), page.status));
+    assert_eq!(page, Some(("/index.html", 200)));
+    let half = responses(&[error("404", "", "/index.html")]);
+    problem(&one(&config(&half, "", "")), "belong together");
+}

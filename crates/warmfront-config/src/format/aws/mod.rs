@@ -30,6 +30,8 @@ use translate::Translator;
 #[derive(Debug, Default)]
 pub(crate) struct Outputs {
     found: Vec<Found>,
+    /// Where each of `found` that has an id stands, by its kind and id.
+    places: HashMap<(&'static str, String), Place>,
     pub(crate) problems: Problems,
     pub(crate) spellings: Spellings,
 }
@@ -149,9 +151,9 @@ impl Outputs {
             _ => id,
         };
         let domain_name = text("DomainName").filter(|_| kind.resource == DISTRIBUTION);
-        let same = self.found.iter().find(|it| it.kind.name == kind.name && it.id == id);
-        if let (Some(same), Some(id)) = (same, &id) {
-            let message = format!("{} was given already, at {}", quote(id), same.at.place);
+        let known = id.as_ref().and_then(|id| self.places.get(&(kind.name, id.clone())));
+        if let (Some(known), Some(id)) = (known, &id) {
+            let message = format!("{} was given already, at {known}", quote(id));
             let place = at.place.clone();
             let problem = match kind.resource == DISTRIBUTION {
                 true => Diagnostic::error(place, &*at.key, message),
@@ -159,6 +161,9 @@ impl Outputs {
             };
             self.problems.add(problem);
             return;
+        }
+        if let Some(id) = &id {
+            self.places.insert((kind.name, id.clone()), at.place.clone());
         }
         self.found.push(Found { kind, id, domain_name, stem: stem.to_owned(), at, properties });
     }
@@ -173,6 +178,8 @@ impl Outputs {
         let named: Vec<(&str, String)> = own.chain(named.iter().cloned()).collect();
         self.give_ids(&named);
         let mut taken = HashSet::new();
+        // The number that the last of each name got, so that many of one name need no search.
+        let mut last: HashMap<String, usize> = HashMap::new();
         let resources = self.found.into_iter().map(|found| {
             let short = match (found.kind.name, &found.id) {
                 // An ARN is no name that an option could have.
@@ -183,9 +190,9 @@ impl Outputs {
             };
             let wanted = short.unwrap_or_else(|| found.stem.clone());
             let mut name = wanted.clone();
-            let mut count = 1;
+            let count = last.entry(wanted.clone()).or_insert(1);
             while !taken.insert(name.clone()) {
-                count += 1;
+                *count += 1;
                 name = format!("{wanted}-{count}");
             }
             Resource {
@@ -214,14 +221,11 @@ impl Outputs {
         }
         for indexes in waiting.into_values() {
             let kind = self.found[indexes[0]].kind;
-            let has = |found: &Found, id: &str| {
-                found.kind.name == kind.name && found.id.as_deref() == Some(id)
-            };
             let mut open: Vec<&str> = named
                 .iter()
                 .filter(|(property, id)| kind.named_by == *property && !ids::is_managed(kind, id))
                 .map(|(_, id)| id.as_str())
-                .filter(|id| !self.found.iter().any(|found| has(found, id)))
+                .filter(|id| !self.places.contains_key(&(kind.name, (*id).to_owned())))
                 .collect();
             open.sort_unstable();
             open.dedup();

@@ -68,6 +68,7 @@ pub(crate) fn expand(
         known: resources.iter().map(|resource| resource.id.clone()).collect(),
         made: Vec::new(),
         notes: Vec::new(),
+        counts: HashMap::new(),
         paths: HashMap::new(),
         preflights: HashSet::new(),
     };
@@ -91,6 +92,8 @@ struct Expander<'a> {
     known: HashSet<String>,
     made: Vec<Resource>,
     notes: Vec<Note>,
+    /// The last number behind each logical id that was taken.
+    counts: HashMap<String, usize>,
     /// The resource of each REST API's path.
     paths: HashMap<(String, String), String>,
     /// Paths of REST APIs that have their OPTIONS method.
@@ -117,10 +120,17 @@ impl Expander<'_> {
 
     /// `wanted`, or with a number behind it where it is taken: logical ids have letters and digits only,
     /// so that different things would want the same.
-    fn free_id(&self, wanted: String) -> String {
-        let numbered = (2..).map(|count| format!("{wanted}{count}"));
-        let mut ids = std::iter::once(wanted.clone()).chain(numbered);
-        ids.find(|id| !self.known.contains(id)).unwrap_or(wanted)
+    fn free_id(&mut self, wanted: String) -> String {
+        let mut id = wanted.clone();
+        if self.known.contains(&id) {
+            // From the last number on, so that many of one name need no search.
+            let count = self.counts.entry(wanted.clone()).or_insert(1);
+            while self.known.contains(&id) {
+                *count += 1;
+                id = format!("{wanted}{count}");
+            }
+        }
+        id
     }
 
     fn note(&mut self, place: &Place, path: String, status: Status) {
