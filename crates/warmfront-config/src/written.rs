@@ -2,7 +2,7 @@
 //!
 //! The compiled model knows no files. Here the places of its behaviors and policies are kept beside it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use warmfront_core::policy::PolicyKind;
 
@@ -13,6 +13,8 @@ use crate::place::Place;
 #[derive(Debug, Clone, Default)]
 pub struct Written {
     places: HashMap<String, Place>,
+    /// What was written in two places: policies of two stacks may have one name.
+    ambiguous: HashSet<String>,
 }
 
 impl Written {
@@ -34,17 +36,21 @@ impl Written {
         self.place(distribution, property)
     }
 
-    /// The same for a policy of the source, by its name: `ParametersInCache….QueryStringsConfig`.
+    /// The same for a policy of the source, by its name; nothing where two policies have it: `ParametersInCache….QueryStringsConfig`.
     pub fn policy(&self, kind: PolicyKind, name: &str, property: &str) -> Option<&Place> {
         self.place(&policy(kind, name), property)
     }
 
     fn place(&self, subject: &str, property: &str) -> Option<&Place> {
-        self.places.get(&joined(subject, property))
+        let is_known = !self.ambiguous.contains(subject);
+        self.places.get(&joined(subject, property)).filter(|_| is_known)
     }
 
     /// Remembers all of `node`, evaluated, as `subject`.
     pub(crate) fn note(&mut self, subject: &str, node: &Node) {
+        if self.places.get(&joined(subject, "")).is_some_and(|known| *known != node.place) {
+            self.ambiguous.insert(subject.to_owned());
+        }
         self.note_value(subject.to_owned(), "", node);
     }
 

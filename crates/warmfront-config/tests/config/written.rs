@@ -69,3 +69,15 @@ fn every_part_knows_its_line() {
     assert!(written.behavior(id, 1, "PathPattern").is_none());
     assert!(written.policy(PolicyKind::OriginRequest, "by-language", "Name").is_none());
 }
+
+#[test]
+fn a_name_that_two_policies_have_leads_to_neither() {
+    let directory = tempfile::tempdir().unwrap();
+    let [first, second] = ["first.yml", "second.yml"].map(|name| directory.path().join(name));
+    std::fs::write(&first, TEMPLATE).unwrap();
+    std::fs::write(&second, TEMPLATE.replace("Edge:", "Other:")).unwrap();
+    let options = warmfront_config::Options { also: vec![second], ..Default::default() };
+    let loaded = warmfront_config::load(&first, &options).unwrap();
+    assert_eq!(loaded.stack.unwrap().distributions.len(), 2);
+    assert!(loaded.written.policy(PolicyKind::Cache, "by-language", "DefaultTTL").is_none());
+}
