@@ -53,7 +53,7 @@ impl Compiler<'_> {
         let allow_credentials = node.bool_at("AccessControlAllowCredentials") == Some(true);
         let max_age = node.number_at::<u64>("AccessControlMaxAgeSec");
         Cors {
-            allow_origins: self.allowed_origins(node, path),
+            allow_origins: self.allowed_origins(node, allow_credentials, path),
             allow_headers: self.allowed_headers(node, allow_credentials, path),
             allow_methods: self.methods(node, path),
             allow_credentials,
@@ -64,7 +64,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn allowed_origins(&self, node: &Node, path: &str) -> Vec<AllowOrigin> {
+    fn allowed_origins(&self, node: &Node, credentials: bool, path: &str) -> Vec<AllowOrigin> {
         let path = format!("{path}.AccessControlAllowOrigins");
         let items = self.some_items(node, "AccessControlAllowOrigins", &path);
         let texts = || items.iter().filter_map(Node::as_text);
@@ -78,7 +78,17 @@ impl Compiler<'_> {
         for (index, item) in items.iter().enumerate() {
             let Some(text) = item.as_text() else { continue };
             match AllowOrigin::parse(text) {
-                Ok(origin) => origins.push(origin),
+                Ok(origin) => {
+                    if credentials && origin == AllowOrigin::Any {
+                        let path = format!("{path}.Items[{index}]");
+                        let message = "with AccessControlAllowCredentials: true every website may read \
+                             what its visitors may, with their cookies";
+                        let problem = Diagnostic::warning(item.place.clone(), path, message)
+                            .help("list the origins that are meant");
+                        self.problems.add(problem);
+                    }
+                    origins.push(origin);
+                }
                 Err(error) => {
                     let problem = Diagnostic::error(
                         item.place.clone(),

@@ -196,6 +196,17 @@ fn wrong_policies_are_refused_where_they_are_wrong() {
 }
 
 #[test]
+fn credentials_for_every_website_are_worth_a_warning() {
+    let loaded = source(&cors(true, "x-a", "GET", "'*'"));
+    assert!(!loaded.has_errors());
+    problem(&loaded, "every website may read what its visitors may");
+    for harmless in [cors(true, "x-a", "GET", "'*.example.org'"), cors(false, "x-a", "GET", "'*'")]
+    {
+        assert!(source(&harmless).diagnostics.is_empty(), "{harmless}");
+    }
+}
+
+#[test]
 fn a_policy_that_does_not_compile_is_reported_once() {
     let loaded = source(&removed_via());
     assert_eq!(loaded.diagnostics.len(), 1, "{:?}", loaded.diagnostics);

@@ -288,7 +288,8 @@ impl AllowOrigin {
             (None, Some(_)) => *subdomains && scheme.is_none(),
             (Some(_), None) => false,
             (Some(wanted), Some(asking)) => {
-                !asking.is_empty() && wildcard::matches(wanted.as_bytes(), asking.as_bytes())
+                let is_port = !asking.is_empty() && asking.bytes().all(|b| b.is_ascii_digit());
+                is_port && wildcard::matches(wanted.as_bytes(), asking.as_bytes())
             }
         };
         scheme_fits && host_fits && port_fits

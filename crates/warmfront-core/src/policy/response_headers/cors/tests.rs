@@ -57,7 +57,12 @@ fn origins_match_as_in_the_guides_table() {
     origin(
         "http://example.org:*",
         &["http://example.org:1", "http://example.org:8080"],
-        &["http://example.org", "http://example.org:", "https://example.org:443"],
+        &[
+            "http://example.org",
+            "http://example.org:",
+            "https://example.org:443",
+            "http://example.org:80.example.com",
+        ],
     );
     origin(
         "http://example.org:1*3",
