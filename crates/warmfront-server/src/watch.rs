@@ -55,7 +55,8 @@ pub(crate) struct Watch {
     inbox: Arc<Inbox>,
     watched: HashSet<PathBuf>,
     files: Vec<(PathBuf, Stamp)>,
-    trees: Vec<Tree>,
+    /// As they were named, and where that led to: a link on the way may come to lead elsewhere.
+    trees: Vec<(Tree, Tree)>,
     /// Written by this program itself.
     own: Vec<PathBuf>,
 }
@@ -103,7 +104,7 @@ impl Watch {
             let stamp = known.unwrap_or_else(|| stamp(file).filter(|(saved, _)| *saved < read));
             self.files.push((file.clone(), stamp));
         }
-        self.trees = trees.iter().map(Tree::absolute).collect();
+        self.trees = trees.iter().map(|tree| (tree.clone(), tree.absolute())).collect();
         let problems = self.watch_directories();
         if let Some((file, _)) = self.files.iter().find(|(file, known)| stamp(file) != *known) {
             self.inbox.hear_of(file);
@@ -132,7 +133,8 @@ impl Watch {
     fn meaning_of(&mut self, heard: &Heard) -> Saved {
         if heard.incomplete {
             self.watch_directories();
-            return Saved { source: true, trees: self.trees.clone() };
+            let trees = self.trees.iter().map(|(named, _)| named.absolute()).collect();
+            return Saved { source: true, trees };
         }
         // A directory that was made, removed, moved, or replaced by another of its name: what the system
         // watched may be gone, and what is watched under its name now may be another. What cannot be
@@ -163,11 +165,12 @@ impl Watch {
         };
         let paths: Vec<&PathBuf> =
             heard.paths.iter().filter(|path| !sources.contains(*path)).collect();
-        let changed = self
-            .trees
-            .iter()
-            .filter(|tree| paths.iter().any(|path| tree.has(path) && !is_own(path, tree)));
-        saved.trees = changed.cloned().collect();
+        for (named, tree) in &self.trees {
+            let now = named.absolute();
+            if now != *tree || paths.iter().any(|path| tree.has(path) && !is_own(path, tree)) {
+                saved.trees.push(now);
+            }
+        }
         saved
     }
 
@@ -178,8 +181,8 @@ impl Watch {
         for (file, _) in &self.files {
             collect_holders(file, &mut wanted);
         }
-        for tree in &self.trees {
-            collect_holders(tree.path(), &mut wanted);
+        for (named, tree) in &self.trees {
+            collect_holders(named.path(), &mut wanted);
             if !tree.collect(&mut wanted) {
                 problems.push(format!(
                     "{} has too many directories ({MAX_DIRECTORIES} are watched at most): \
@@ -306,7 +309,9 @@ fn is_change(kind: &EventKind) -> bool {
 }
 
 fn is_passed_over(part: &OsStr) -> bool {
-    part.as_encoded_bytes().starts_with(b".") || part == "node_modules" || part == "__pycache__"
+    let is_hidden = part.as_encoded_bytes().starts_with(b".");
+    // Kubernetes turns this link when a ConfigMap has changed whose files are mounted there.
+    (is_hidden && part != "..data") || part == "node_modules" || part == "__pycache__"
 }
 
 fn is_scratch(name: &OsStr) -> bool {

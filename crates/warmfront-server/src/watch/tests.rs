@@ -123,6 +123,33 @@ fn a_file_behind_symbolic_links_is_followed_wherever_one_of_them_changes() {
 }
 
 #[test]
+fn a_directory_that_a_link_leads_to_changes_with_the_link() {
+    use std::os::unix::fs::symlink;
+    let mut world = World::new();
+    let at = |path: &str| world.root.path().join(path);
+    for release in ["one", "two"] {
+        fs::create_dir_all(at("releases").join(release)).unwrap();
+    }
+    symlink("releases/one", at("current")).unwrap();
+    let (current, next) = (at("current"), at("next"));
+    let code = at("code");
+    let named = [Tree::Content(current.clone()), Tree::Code(code.clone())];
+    world.watch.follow(&[], &named, SystemTime::now());
+    symlink("releases/two", &next).unwrap();
+    fs::rename(&next, &current).unwrap();
+    let two = named[0].absolute();
+    assert!(two.path().ends_with("releases/two"));
+    world.hears(false, &[&two]);
+    world.watch.follow(&[], &named, SystemTime::now());
+    world.write("releases/two/index.html", "1");
+    world.hears(false, &[&two]);
+    // A mounted ConfigMap.
+    symlink("lib", code.join("..data")).unwrap();
+    let code = world.code.clone();
+    world.hears(false, &[&code]);
+}
+
+#[test]
 fn a_source_that_was_gone_with_its_directory_is_heard_when_it_is_back() {
     let mut world = World::new();
     let template = world.root.path().join("deep/er/template.yml");
@@ -176,7 +203,7 @@ fn a_save_between_reading_and_following_is_not_lost() {
     let mut world = World::new();
     let (template, late) =
         (world.root.path().join("template.yml"), world.root.path().join("late.yml"));
-    let trees = world.watch.trees.clone();
+    let trees = [world.code.clone(), world.site.clone()];
     world.write("template.yml", "22");
     world.hears(true, &[]);
     let read = SystemTime::now() - Duration::from_secs(1);
