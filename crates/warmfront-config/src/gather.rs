@@ -19,6 +19,9 @@ use crate::template::{self, Template};
 use crate::unit::Unit;
 use crate::{Options, find_source};
 
+/// How deep stacks may nest: two levels are rare.
+const MAX_NESTING: usize = 8;
+
 /// Reads files one after the other.
 pub(crate) struct Gatherer<'a> {
     options: &'a Options,
@@ -75,14 +78,12 @@ impl<'a> Gatherer<'a> {
         is_served: bool,
         chosen: Option<&Path>,
     ) -> Result<bool, LoadError> {
-        let mut stacks = cdk::stacks(directory, self.sources, &self.refused)?;
-        if let Some(chosen) = chosen.filter(|_| !stacks.is_empty())
-            && stacks.iter().all(|stack| stack.template != chosen)
+        let stacks = cdk::stacks(directory, self.sources, &self.refused)?;
+        if let Some(chosen) = chosen
+            && !stacks.is_empty()
+            && !stacks.iter().any(|stack| stack.has_template(chosen))
         {
-            let Some(nested) = stacks.iter().find_map(|stack| stack.nested(chosen)) else {
-                return Ok(false);
-            };
-            stacks.push(nested);
+            return Ok(false);
         }
         let is_there = !stacks.is_empty();
         if !is_there && !self.refused.has_errors() {
@@ -90,11 +91,36 @@ impl<'a> Gatherer<'a> {
             self.refused.add(Diagnostic::error(start, "", "this CDK assembly has no stacks"));
         }
         for stack in stacks {
-            let template = stack.template.clone();
-            let is_chosen = chosen.is_none_or(|chosen| template == chosen);
-            self.file(&template, is_served && is_chosen, Some(stack))?;
+            self.stack(stack, is_served, chosen, 0)?;
         }
         Ok(is_there)
+    }
+
+    /// One stack of an assembly, and the stacks that it nests.
+    fn stack(
+        &mut self,
+        stack: cdk::Stack,
+        is_served: bool,
+        chosen: Option<&Path>,
+        depth: usize,
+    ) -> Result<(), LoadError> {
+        // With a stack that was chosen come those that it nests.
+        let chosen = chosen.filter(|chosen| stack.template != *chosen);
+        let before = self.units.len();
+        self.file(&stack.template, is_served && chosen.is_none(), Some(stack.clone()))?;
+        let Some(unit) = self.units.get(before) else { return Ok(()) };
+        let nested: Vec<_> =
+            unit.template.resources.iter().filter_map(|it| stack.nested(it)).collect();
+        for nested in nested {
+            if depth >= MAX_NESTING || self.units.len() >= cdk::MAX_STACKS {
+                let message = "stacks are nested too deep, or there are too many of them";
+                let start = Place::start_of(&nested.template.display().to_string().into());
+                self.refused.add(Diagnostic::error(start, "", message));
+                return Ok(());
+            }
+            self.stack(nested, is_served, chosen, depth + 1)?;
+        }
+        Ok(())
     }
 
     /// All that was read, ready to be compiled.

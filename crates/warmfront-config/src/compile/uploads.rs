@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::Compiler;
 use crate::document::Node;
+use crate::format::cdk::{NESTED, nested_name};
 use crate::report::Status;
 use crate::template::Resource;
 
@@ -107,18 +108,23 @@ impl Compiler<'_> {
                 _ if kind.starts_with("Custom::CrossRegion") => {
                     "does not run; its values are taken from the stacks that are here"
                 }
-                "AWS::CloudFormation::Stack" => {
-                    "nested stacks are not read; give the nested template as a source of its own"
+                NESTED if self.nests(resource) => continue,
+                NESTED => {
+                    "it is not read: only those of a CDK assembly are; give its template as a source of its own"
                 }
                 _ => "custom resources do not run here",
             };
-            if (is_custom || kind == "AWS::CloudFormation::Stack")
-                && self.evaluator.is_created(resource)
-            {
+            if (is_custom || kind == NESTED) && self.evaluator.is_created(resource) {
                 let status = Status::Inert(reason.to_owned());
                 self.ledger.note(&resource.place, &resource.path, status);
             }
         }
+    }
+
+    /// Whether the stack that this resource nests is here.
+    fn nests(&self, resource: &Resource) -> bool {
+        let name = nested_name(&self.evaluator.names.stack, &resource.id);
+        self.stacks.iter().any(|(stack, _)| stack.names.stack == name)
     }
 
     /// The file or directory that would be uploaded under this key.

@@ -8,21 +8,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Problems};
-use crate::document::{self, Entry, Node};
+use crate::document::{self, Entry, Node, Value};
 use crate::source::{LoadError, Sources};
+use crate::template::Resource;
 
 /// How deep assemblies may nest: stages hold stages in no real project.
 const MAX_DEPTH: usize = 8;
 
 /// How many stacks one assembly may have.
-const MAX_STACKS: usize = 1_000;
+pub(crate) const MAX_STACKS: usize = 1_000;
 
 /// How many assemblies one may hold, itself and those within its stages included: a few lines that name
 /// a directory over and over must not keep us reading.
 const MAX_ASSEMBLIES: usize = 200;
 
 /// One stack of an assembly.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Stack {
     pub(crate) template: PathBuf,
     pub(crate) name: String,
@@ -36,17 +37,38 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// The stack of a template that this one nests: the CDK uploads it like any other asset.
-    pub(crate) fn nested(&self, template: &Path) -> Option<Self> {
-        self.assets.values().any(|path| path == template).then(|| Self {
-            template: template.to_owned(),
-            name: format!("{}-nested", self.name),
-            account: self.account.clone(),
-            region: self.region.clone(),
-            assets: self.assets.clone(),
-            parameters: Vec::new(),
-        })
+    /// Whether this is the template of the stack, or of one that it nests: those are assets.
+    pub(crate) fn has_template(&self, template: &Path) -> bool {
+        self.template == template || self.assets.values().any(|path| path == template)
     }
+
+    /// The stack that a resource of this one is; its template is an asset like any other.
+    pub(crate) fn nested(&self, resource: &Resource) -> Option<Self> {
+        // Whether a condition holds is not known yet.
+        if resource.kind != NESTED || resource.condition.is_some() {
+            return None;
+        }
+        let template = self.asset_of(resource.property("TemplateURL")?)?.clone();
+        Some(Self { template, name: nested_name(&self.name, &resource.id), ..self.clone() })
+    }
+
+    /// The asset whose key ends a URL, which is put together from several texts.
+    fn asset_of(&self, url: &Node) -> Option<&PathBuf> {
+        match &url.value {
+            Value::Text { text, .. } => self.assets.get(text.rsplit('/').next()?),
+            Value::List(items) => items.iter().rev().find_map(|item| self.asset_of(item)),
+            Value::Map(entries) => entries.iter().find_map(|entry| self.asset_of(&entry.value)),
+            _ => None,
+        }
+    }
+}
+
+/// The type of a stack in a stack.
+pub(crate) const NESTED: &str = "AWS::CloudFormation::Stack";
+
+/// The name of a nested stack, which its values are known by, too.
+pub(crate) fn nested_name(stack: &str, logical_id: &str) -> String {
+    format!("{stack}-{logical_id}")
 }
 
 /// The stacks of the assembly in `directory`, those of its stages included, in the manifest's order.

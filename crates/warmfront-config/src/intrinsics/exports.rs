@@ -4,12 +4,13 @@
 //! Only what stands in the source is known; the rest is asked of `--attribute`.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Evaluator;
 use crate::Options;
 use crate::diagnostic::Problems;
 use crate::document::{Entry, Node, Value};
+use crate::format::cdk::{NESTED, nested_name};
 use crate::template::Resource;
 use crate::unit::Unit;
 
@@ -31,19 +32,28 @@ pub(crate) enum Offer {
     SsmParameter,
     /// An entry of the CDK's `Custom::CrossRegionExportWriter`, for its reader.
     CrossRegion,
+    /// A parameter that a stack passes to one that it nests: `STACK.PARAMETER`.
+    NestedParameter,
+    /// An output of a stack, for the one that nests it: `STACK.OUTPUT`.
+    Output,
 }
 
 impl Exports {
     /// Evaluates what the units offer. What cannot be told is said where it is used.
     pub(crate) fn gather(units: &[Unit], options: &Options) -> Self {
         let exports = Self::default();
+        let nested = units.iter().flat_map(|unit| {
+            let stacks = unit.template.resources.iter().filter(|resource| resource.kind == NESTED);
+            stacks.map(|resource| nested_name(&unit.names.stack, &resource.id))
+        });
+        let nested: HashSet<String> = nested.collect();
         for _ in 0..units.len().min(MAX_STEPS) {
             let before = exports.known.borrow().len();
             for unit in units {
                 let silent = Problems::default();
                 let evaluator =
                     Evaluator::new(&unit.template, options, &unit.names, &silent, &exports);
-                exports.take_from(&evaluator);
+                exports.take_from(&evaluator, &nested);
             }
             if exports.known.borrow().len() == before {
                 break;
@@ -65,7 +75,8 @@ impl Exports {
         names
     }
 
-    fn take_from(&self, evaluator: &Evaluator<'_>) {
+    /// `nested` are the stacks whose outputs another one reads.
+    fn take_from(&self, evaluator: &Evaluator<'_>, nested: &HashSet<String>) {
         let text = |node: &Node| evaluator.evaluate(node, "").as_text().map(str::to_owned);
         let take = |offer: Offer, name: Option<String>, value: &Node| {
             let Some(name) = name else { return };
@@ -78,8 +89,13 @@ impl Exports {
         };
         for output in &evaluator.template.outputs {
             let name = output.value.get("Export").and_then(|export| export.get("Name"));
-            if let (Some(name), Some(value)) = (name, output.value.get("Value")) {
+            let Some(value) = output.value.get("Value") else { continue };
+            if let Some(name) = name {
                 take(Offer::Export, text(name), value);
+            }
+            if nested.contains(&evaluator.names.stack) {
+                let name = format!("{}.{}", evaluator.names.stack, output.key);
+                take(Offer::Output, Some(name), value);
             }
         }
         for resource in &evaluator.template.resources {
@@ -88,6 +104,13 @@ impl Exports {
                     let name = resource.property("Name");
                     if let (Some(name), Some(value)) = (name, resource.property("Value")) {
                         take(Offer::SsmParameter, text(name), value);
+                    }
+                }
+                NESTED => {
+                    let stack = nested_name(&evaluator.names.stack, &resource.id);
+                    let parameters = resource.property("Parameters").and_then(Node::as_map);
+                    for Entry { key, value, .. } in parameters.unwrap_or_default() {
+                        take(Offer::NestedParameter, Some(format!("{stack}.{key}")), value);
                     }
                 }
                 "Custom::CrossRegionExportWriter" => {

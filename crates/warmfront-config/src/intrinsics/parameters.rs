@@ -1,6 +1,6 @@
 //! `Parameters` and pseudo parameters: what was passed, or the default, within what is allowed.
 
-use super::Evaluator;
+use super::{Evaluator, Offer};
 use crate::diagnostic::Diagnostic;
 use crate::document::{Entry, Node, Value, quote};
 use crate::place::Place;
@@ -14,8 +14,11 @@ impl Evaluator<'_> {
         let kind = parameter.value.get("Type").and_then(Node::as_text).unwrap_or("String");
         let given = self.options.parameters.iter().rev().find(|(given, _)| given == name);
         let default = parameter.value.get("Default");
+        let of_nested = format!("{}.{name}", self.names.stack);
+        let passed = self.exports.get(Offer::NestedParameter, &of_nested);
         let (text, place) = match (given, default) {
             (Some((_, value)), _) => (value.clone(), Place::command_line()),
+            _ if let Some(value) = passed => (value, at.place.clone()),
             (None, Some(_)) if kind.starts_with("AWS::SSM::Parameter::Value") => {
                 self.missing(parameter, format!("only AWS can read the {kind} {name}"));
                 return self.unknown(&at.place);

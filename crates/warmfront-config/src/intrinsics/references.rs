@@ -2,6 +2,7 @@
 
 use super::{Evaluator, Offer};
 use crate::document::{Node, Value, quote};
+use crate::format::cdk::{NESTED, nested_name};
 use crate::format::sam;
 use crate::suggest::did_you_mean;
 use crate::template::Resource;
@@ -297,6 +298,14 @@ impl Evaluator<'_> {
             (kind, "Arn") => {
                 let service = kind.split("::").nth(1).unwrap_or("custom").to_ascii_lowercase();
                 owned(names.arn(&service, &names.region, &names.generated(id)))
+            }
+            (NESTED, _) => {
+                let output = attribute.strip_prefix("Outputs.").unwrap_or(attribute);
+                let name = format!("{}.{output}", nested_name(&names.stack, id));
+                match self.exports.get(Offer::Output, &name) {
+                    Some(value) => Is(Some(value)),
+                    None => OnlyAws,
+                }
             }
             (kind, _) if kind.starts_with("Custom::CrossRegion") => {
                 match self.carried_from_another_region(resource, attribute) {

@@ -236,28 +236,67 @@ fn a_function_that_no_stack_has_is_told() {
     assert!(told.help.as_ref().unwrap().contains("--with TEMPLATE"));
 }
 
-#[test]
-fn a_nested_template_is_read_with_the_assets_of_its_assembly() {
-    let root = tempfile::tempdir().unwrap();
-    let outer = r#"{"Resources": {"Inner": {"Type": "AWS::CloudFormation::Stack", "Properties": {
-        "TemplateURL": "https://s3.amazonaws.com/assets/ne57.json"}}}}"#;
-    let nested = r#""ne57": {"source": {"path": "Inner.nested.template.json", "packaging": "file"},
+/// An assembly whose stack passes a value to the one it nests, and reads one of its outputs.
+fn nesting(root: &Path) {
+    let outer = r#"{"Resources": {
+      "Inner": {"Type": "AWS::CloudFormation::Stack", "Properties": {
+        "Parameters": {"Host": {"Fn::Join": [".", ["api", "example.com"]]}},
+        "TemplateURL": {"Fn::Join": ["", ["https://s3.", {"Ref": "AWS::URLSuffix"}, "/assets/ne57.json"]]}}},
+      "Edge": {"Type": "AWS::CloudFront::Distribution", "Properties": {"DistributionConfig": {
+        "Enabled": true,
+        "Origins": [{"Id": "site", "DomainName": {"Fn::GetAtt": ["Inner", "Outputs.Site"]}, "S3OriginConfig": {}}],
+        "DefaultCacheBehavior": {"TargetOriginId": "site", "ViewerProtocolPolicy": "allow-all",
+          "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6"}}}}}}"#;
+    let more = r#"{"Parameters": {"Host": {"Type": "String"}}, "Outputs": {"Site": {"Value": {
+      "Fn::GetAtt": ["Site", "RegionalDomainName"]}}}, "#;
+    let inner = web(r#"{"Fn::Sub": "https://${Host}/"}"#).replacen('{', more, 1);
+    let asset = r#""ne57": {"source": {"path": "Inner.nested.template.json", "packaging": "file"},
         "destinations": {"here": {"bucketName": "b", "objectKey": "ne57.json"}}}, "c0de": "#;
     write(
-        root.path(),
+        root,
         &[
+            ("cdk.out", "{}"),
             ("manifest.json", &manifest(&[("Outer", "111122223333/eu-west-1")], None)),
             ("Outer.template.json", outer),
-            ("Outer.assets.json", &assets("").replacen(r#""c0de": "#, nested, 1)),
-            ("Inner.nested.template.json", &web(r#""https://api.example.com/""#)),
+            ("Outer.assets.json", &assets("").replacen(r#""c0de": "#, asset, 1)),
+            ("Inner.nested.template.json", &inner),
             ("asset.51fe/index.html", "hello"),
         ],
     );
-    let nested = root.path().join("Inner.nested.template.json");
-    let stack = stack(load(&nested, &Options::default()).unwrap());
-    assert_eq!((stack.name.as_str(), stack.region.as_str()), ("Outer-nested", "eu-west-1"));
-    let target = &stack.distributions[0].origins[0].target;
-    assert!(matches!(target, Target::Directory(_)), "{target:?}");
+}
+
+#[test]
+fn a_nested_stack_is_served_with_the_one_that_nests_it() {
+    let root = tempfile::tempdir().unwrap();
+    nesting(root.path());
+    for (source, count) in [("", 2), ("Outer.template.json", 2), ("Inner.nested.template.json", 1)]
+    {
+        let loaded = load(&root.path().join(source), &Options::default()).unwrap();
+        assert!(loaded.report.inert().all(|(entry, _)| entry.path != "Resources.Inner"));
+        let stack = stack(loaded);
+        assert_eq!(stack.distributions.len(), count, "{source}");
+        for distribution in &stack.distributions {
+            let target = &distribution.origins[0].target;
+            assert!(matches!(target, Target::Directory(_)), "{source}: {target:?}");
+        }
+        let nested = stack.distributions.last().unwrap();
+        assert_eq!(nested.origins[1].domain_name, "api.example.com");
+    }
+}
+
+#[test]
+fn a_nested_stack_that_is_not_here_is_told() {
+    let root = tempfile::tempdir().unwrap();
+    nesting(root.path());
+    write(root.path(), &[("Outer.assets.json", &assets(""))]);
+    let loaded = load(root.path(), &Options::default()).unwrap();
+    problem(&loaded, "only AWS knows Inner.Outputs.Site");
+    assert!(loaded.report.inert().any(|(entry, _)| entry.path == "Resources.Inner"));
+    // One that would nest itself.
+    nesting(root.path());
+    let outer = root.path().join("Outer.template.json");
+    fs::copy(&outer, root.path().join("Inner.nested.template.json")).unwrap();
+    problem(&load(root.path(), &Options::default()).unwrap(), "nested too deep");
 }
 
 #[test]
