@@ -199,8 +199,7 @@ impl<'a> Url<'a> {
             })
         };
         covers(self.path)
-            && (!path_pattern::climbs(self.path)
-                || covers(&path_pattern::normalize_path(self.path)))
+            && path_pattern::where_it_climbs(self.path).is_none_or(|path| covers(&path))
     }
 
     /// What a signer signs when there is only an expiry date, octet for octet.
