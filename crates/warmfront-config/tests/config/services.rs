@@ -463,3 +463,31 @@ fn functions_that_no_origin_leads_to_are_not_looked_at() {
     let stack = stack(loaded(Parts { more: &more, ..Parts::default() }, &Options::default()));
     assert!(stack.functions.is_empty() && stack.apis.is_empty());
 }
+
+#[test]
+fn what_an_event_says_beside_its_route_is_listed_or_protects() {
+    let change = |event: &str, provider: &str, api: &str| {
+        let text = SERVICE
+            .replace("      - httpApi: '*'\n", &format!("      - {event}\n"))
+            .replace("  runtime: nodejs20.x\n", &format!("  runtime: nodejs20.x\n{provider}"))
+            .replace("!Ref HttpApi", api);
+        service(&[("serverless.yml", &text), ("src/handler.js", "")], &Options::default())
+    };
+    let http =
+        "http: {method: get, path: a, cors: true, async: true, request: {passThrough: NEVER}}";
+    let loaded = change(http, "", "!Ref ApiGatewayRestApi");
+    let listed: Vec<_> = loaded.report.inert().map(|(entry, _)| entry.path.as_str()).collect();
+    let of_event = listed.iter().filter(|path| path.contains(".events[2]"));
+    let expected =
+        ["functions.my-fn.events[2].http.async", "functions.my-fn.events[2].http.request"];
+    assert_eq!(of_event.collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>());
+    stack(loaded);
+
+    let loaded = change("httpApi: {method: get, path: /a, timeout: 3}", "", "!Ref HttpApi");
+    assert!(
+        loaded.report.inert().any(|(entry, _)| entry.path.ends_with("events[2].httpApi.timeout"))
+    );
+    let policy = "  resourcePolicy: [{Effect: Deny}]\n";
+    let loaded = change("http: GET a", policy, "!Ref ApiGatewayRestApi");
+    problem(&loaded, "resource policies are not applied yet");
+}

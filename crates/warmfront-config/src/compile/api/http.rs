@@ -117,7 +117,13 @@ impl Compiler<'_> {
         }
         let payload = match self.text_property(integration, "PayloadFormatVersion").as_deref() {
             Some("1.0") => Payload::V1,
-            _ => Payload::V2,
+            Some(_) => Payload::V2,
+            None => {
+                let message = "PayloadFormatVersion is missing; it is taken for 2.0 here, and AWS refuses an integration with a function without it";
+                let path = integration.property_path("PayloadFormatVersion");
+                self.problems.add(Diagnostic::warning(integration.place.clone(), path, message));
+                Payload::V2
+            }
         };
         let path = integration.property_path("IntegrationUri");
         let uri = self.evaluator.evaluate(integration.property("IntegrationUri")?, &path);

@@ -50,6 +50,17 @@ impl Writer<'_> {
         }
     }
 
+    /// Lists what an event says beside what is read of it.
+    pub(super) fn list_rest(&self, details: Option<&Node>, read: &[&str], path: &str) {
+        for entry in details.and_then(Node::as_map).unwrap_or_default() {
+            if !read.contains(&entry.key.as_str()) {
+                let reason = "the local API does not act on it".to_owned();
+                let path = format!("{path}.{}", entry.key);
+                self.ledger.note(&entry.place, &path, Status::Inert(reason));
+            }
+        }
+    }
+
     /// A route that is missing is an error, as a wrong route is; other events do not run anyway.
     fn misspelt_event(&mut self, kind: &str, near: &str, place: &Place, path: &str) {
         let message = format!("there is no event {}. Did you mean \"{near}\"?", quote(kind));
@@ -78,6 +89,7 @@ impl Writer<'_> {
         self.http_api(place);
         let Some((method, route_path)) = self.route_of(details, place, path) else { return };
         self.ledger.note(place, path, Status::Effective);
+        self.list_rest(details, &["authorizer", "method", "path"], path);
         let id = logical_id(&function.key);
         let function_path = format!("functions.{}", function.key);
         let integration = format!("HttpApiIntegration{id}");

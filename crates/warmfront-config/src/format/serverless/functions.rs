@@ -287,17 +287,22 @@ impl Writer<'_> {
                 self.ledger.note(&entry.place, &path, Status::Inert(LOCAL_FUNCTION.to_owned()));
             }
         }
-        let settings = self.provider.settings.get("apiGateway");
-        for entry in settings.and_then(Node::as_map).unwrap_or_default() {
-            let status = match entry.key.as_str() {
-                "binaryMediaTypes" | "resourcePolicy" | "restApiId" => Status::Effective,
-                _ => Status::Inert("the local API does not act on it".to_owned()),
-            };
-            self.ledger.note(&entry.place, &format!("provider.apiGateway.{}", entry.key), status);
-        }
-        if let Some(cors) = self.provider.settings.get("httpApi").and_then(|api| api.entry("cors"))
-        {
-            self.ledger.note(&cors.place, "provider.httpApi.cors", Status::Effective);
+        const OF_REST_API: [&str; 3] = ["binaryMediaTypes", "resourcePolicy", "restApiId"];
+        // Authorizers are told at the routes that name one.
+        const OF_HTTP_API: [&str; 4] = ["authorizers", "cors", "id", "payload"];
+        for (section, read) in [("apiGateway", &OF_REST_API[..]), ("httpApi", &OF_HTTP_API)] {
+            let settings = self.provider.settings.get(section);
+            for entry in settings.and_then(Node::as_map).unwrap_or_default() {
+                let status = match read.contains(&entry.key.as_str()) {
+                    true => Status::Effective,
+                    false => Status::Inert("the local API does not act on it".to_owned()),
+                };
+                self.ledger.note(
+                    &entry.place,
+                    &format!("provider.{section}.{}", entry.key),
+                    status,
+                );
+            }
         }
     }
 

@@ -79,13 +79,14 @@ pub(super) struct Provider {
 
 impl Provider {
     fn read(root: &Node, variables: &Variables<'_>, problems: &Problems) -> Self {
-        const USED: [&str; 9] = [
+        const USED: [&str; 10] = [
             "apiGateway",
             "environment",
             "httpApi",
             "memorySize",
             "name",
             "region",
+            "resourcePolicy",
             "runtime",
             "stage",
             "timeout",

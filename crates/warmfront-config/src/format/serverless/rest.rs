@@ -28,6 +28,8 @@ impl Writer<'_> {
         self.rest_api(place);
         let Some((method, route)) = self.method_of(details, place, path) else { return };
         self.ledger.note(place, path, Status::Effective);
+        let read = ["authorizer", "cors", "integration", "method", "path", "private"];
+        self.list_rest(details, &read, path);
         let id = logical_id(&function.key);
         let details = details.filter(|details| details.as_map().is_some());
         let detail = |key: &str| details.and_then(|details| details.get(key));
@@ -126,7 +128,9 @@ impl Writer<'_> {
         if let Some(types) = setting("binaryMediaTypes") {
             properties.push(("BinaryMediaTypes", types.clone()));
         }
-        if let Some(policy) = setting("resourcePolicy") {
+        // Before version 3 it stood one level higher.
+        let policy = setting("resourcePolicy");
+        if let Some(policy) = policy.or_else(|| self.provider.settings.get("resourcePolicy")) {
             properties.push(("Policy", policy.clone()));
         }
         let path = "provider.apiGateway";

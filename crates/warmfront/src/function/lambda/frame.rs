@@ -7,7 +7,7 @@
 //! u32  milliseconds left for the invocation; 0 where it means nothing
 //! …    id, then the payload as JSON
 //! ```
-//! `bootstrap.js` is the other end and must agree with this file. The edge sends one frame and waits for
+//! `bootstrap.js` and `bootstrap.py` are the other end and must agree with this file. The edge sends one frame and waits for
 //! the answer before the next, so the worker may read without keeping a rest.
 
 use std::time::Duration;
