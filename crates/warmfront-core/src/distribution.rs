@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ::http::HeaderName;
 
 use crate::access::geo::GeoRestriction;
+use crate::access::signed::TrustedKeys;
 use crate::api::Api;
 use crate::behavior::Behavior;
 use crate::caching::CacheRules;
@@ -13,7 +14,7 @@ use crate::continuous_deployment::ContinuousDeployment;
 use crate::function::Function;
 use crate::http::host;
 use crate::origin::Origin;
-use crate::path_pattern::normalize_path;
+use crate::path_pattern::{as_origins_may_read, normalize_path};
 
 /// Everything one source deploys. Immutable; a reload builds a new one.
 #[derive(Debug, Clone, Default)]
@@ -207,10 +208,27 @@ impl Distribution {
     /// # Panics
     /// On a distribution without behaviors, which no source compiles to.
     pub fn behavior_for(&self, path: &str) -> &Arc<Behavior> {
-        let path = normalize_path(path);
+        self.first_that_matches(&normalize_path(path))
+    }
+
+    /// Whose signature a request for a raw path needs that `behavior` answers: those that the behavior
+    /// trusts, or, where it asks for none, those of the behavior that answers for the path as origins may
+    /// read it. `/private%2Fx` is not below `/private/*`, but S3 and most servers would answer with what is.
+    pub fn trusted_keys_for<'a>(
+        &'a self,
+        behavior: &'a Behavior,
+        path: &str,
+    ) -> Option<&'a Arc<TrustedKeys>> {
+        behavior.trusted_keys.as_ref().or_else(|| {
+            let read = as_origins_may_read(path)?;
+            self.first_that_matches(&read).trusted_keys.as_ref()
+        })
+    }
+
+    fn first_that_matches(&self, normalized_path: &str) -> &Arc<Behavior> {
         self.behaviors
             .iter()
-            .find(|behavior| behavior.path_pattern.matches(&path))
+            .find(|behavior| behavior.path_pattern.matches(normalized_path))
             .or(self.behaviors.last())
             .expect("a compiled distribution has at least its default behavior")
     }
@@ -263,6 +281,25 @@ mod tests {
     fn check(stack: &Stack, host: &str, expected: Option<&str>) {
         let found = stack.distribution_for(host).map(|found| found.logical_id.as_str());
         assert_eq!(found, expected, "{host}");
+    }
+
+    #[test]
+    fn what_origins_may_read_as_protected_needs_the_signature() {
+        let mut distribution = fixture::distribution();
+        let mut private = fixture::behavior("/private/*");
+        private.trusted_keys = Some(Arc::default());
+        distribution.behaviors = vec![Arc::new(private), Arc::new(fixture::behavior("*"))];
+        for (path, needs) in [
+            ("/private/x", true),
+            ("/private%2Fx", true),
+            ("/public/..%2fprivate/x", true),
+            ("/public%2Fx", false),
+            ("/private", false),
+            ("/%2570rivate/x", false),
+        ] {
+            let behavior = distribution.behavior_for(path);
+            assert_eq!(distribution.trusted_keys_for(behavior, path).is_some(), needs, "{path}");
+        }
     }
 
     #[test]

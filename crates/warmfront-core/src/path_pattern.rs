@@ -86,7 +86,7 @@ impl fmt::Display for PathPattern {
 /// slashes collapsed. Borrowed when there is nothing to do.
 ///
 /// `%2F` is no slash here, as for CloudFront: `/private%2Fx` is not below `/private/*`, although some origins
-/// read it so. What must be protected there needs a default behavior that protects, too.
+/// read it so: [`Distribution::trusted_keys_for`](crate::Distribution::trusted_keys_for) knows them.
 pub fn normalize_path(raw: &str) -> Cow<'_, str> {
     match decoded(raw, is_unreserved) {
         Cow::Borrowed(raw) => without_dot_segments(raw),
@@ -94,10 +94,20 @@ pub fn normalize_path(raw: &str) -> Cow<'_, str> {
     }
 }
 
+/// Where an origin that decodes everything, slashes too, finds a path. `None`: where it seems to be.
+pub fn as_origins_may_read(raw: &str) -> Option<String> {
+    if !raw.contains('%') {
+        return None;
+    }
+    let decoded = decoded(raw, is_printable);
+    let read = without_dot_segments(&decoded);
+    (read != normalize_path(raw)).then(|| read.into_owned())
+}
+
 /// Where an origin that decodes everything, slashes too, may take a path that leads up again (`..`, in
 /// whatever spelling) and so out of the directory that it seems to be in. `None`: it does not lead up.
 pub fn where_it_climbs(raw: &str) -> Option<String> {
-    let decoded = decoded(raw, |byte| matches!(byte, b' '..=b'~') && byte != b'%');
+    let decoded = decoded(raw, is_printable);
     let climbs = decoded.split('/').any(|segment| segment == "..");
     climbs.then(|| without_dot_segments(&decoded).into_owned())
 }
@@ -105,6 +115,11 @@ pub fn where_it_climbs(raw: &str) -> Option<String> {
 /// RFC 3986 §2.3: these mean the same with and without percent-encoding.
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// What origins decode, as far as a pattern could say it. Once: `%25` stays.
+fn is_printable(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'%'
 }
 
 /// `raw` with the percent-encodings of the characters that `is_meant` takes resolved, once.
@@ -237,6 +252,22 @@ mod tests {
         );
         check("/@me/*", &["/@me/x", "/@m%65/x"], &["/%40me/x"]);
         check("/a?b", &["/a%7Eb"], &["/a%20b", "/a%C3%A4b", "/a%0Ab", "/a%25b"]);
+    }
+
+    #[test]
+    fn origins_may_find_an_encoded_slash_in_a_path() {
+        for (path, read) in [
+            ("/private%2Fx", Some("/private/x")),
+            ("/public/..%2fprivate/x", Some("/private/x")),
+            ("/%40me/x", Some("/@me/x")),
+            ("/a%20b", Some("/a b")),
+            ("/private/x", None),
+            ("/%70rivate/%2e%2e/x", None),
+            ("/private%252Fx", None),
+            ("/%c3%a4%", None),
+        ] {
+            assert_eq!(as_origins_may_read(path).as_deref(), read, "{path}");
+        }
     }
 
     #[test]

@@ -115,7 +115,7 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest)
         Admission::Refuse(refusal) => return refuse(refusal, exchange),
     }
     let own_query;
-    if let Some(keys) = &behavior.trusted_keys {
+    if let Some(keys) = distribution.trusted_keys_for(behavior, &path) {
         match access.without_signature(keys, &view, target.path, exchange, viewer) {
             Ok(query) => own_query = query,
             Err(refusal) => return Box::pin(route.refused(refusal)).await,

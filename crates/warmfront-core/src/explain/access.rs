@@ -6,6 +6,7 @@ use crate::access::geo::GeoRestriction;
 use crate::access::signed::{SignatureCheck, permit};
 use crate::admission::{Admission, Refusal, admit};
 use crate::behavior::ViewerProtocolPolicy;
+use crate::path_pattern::as_origins_may_read;
 use crate::request_view::RequestView;
 use std::time::SystemTime;
 
@@ -94,9 +95,14 @@ pub(super) fn say_signature(
     check: Option<&dyn SignatureCheck>,
     now: SystemTime,
 ) -> bool {
-    let Some(keys) = &distribution.behaviors[index].trusted_keys else { return true };
+    let behavior = &distribution.behaviors[index];
+    let Some(keys) = distribution.trusted_keys_for(behavior, view.path) else { return true };
     let ids: Vec<&str> = keys.keys.iter().map(|key| key.id.as_str()).collect();
-    let text = format!("a signed URL or cookie is needed, with a key of {}", ids.join(", "));
+    let why = match (&behavior.trusted_keys, as_origins_may_read(view.path)) {
+        (None, Some(read)) => format!(", because origins may read the path as {read}"),
+        _ => String::new(),
+    };
+    let text = format!("a signed URL or cookie is needed, with a key of {}{why}", ids.join(", "));
     told.say_at(Topic::Signature, text, at(index, "TrustedKeyGroups"));
     match permit(keys, view, &asked.path, asked.viewer.ip(), now, check) {
         Ok(_) => {

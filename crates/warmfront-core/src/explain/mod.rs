@@ -237,7 +237,7 @@ fn follow(
     if !access::say_signature(told, distribution, index, &view, asked, check, now) {
         return access::say_page(told, distribution, &view);
     }
-    let own_query = match behavior.trusted_keys {
+    let own_query = match distribution.trusted_keys_for(behavior, &path) {
         Some(_) => view.query.and_then(without_signature),
         None => view.query.map(Into::into),
     };

@@ -411,3 +411,17 @@ fn what_passes_by_the_cache_is_told_so() {
         assert_eq!((found.about(Topic::Key).count(), found.about(Topic::Ttl).count()), (0, 0));
     }
 }
+
+#[test]
+fn a_spelling_that_leads_to_a_signed_path_is_told() {
+    let stack = stack(|distribution| {
+        let mut private = fixture::behavior("/private/*");
+        private.trusted_keys = Some(Arc::default());
+        distribution.behaviors = vec![Arc::new(private), Arc::new(fixture::behavior("*"))];
+    });
+    let found = told(&stack, &asked("GET", "/private%2Fx", &[]));
+    assert_eq!(found.behavior, Some(1));
+    let why = ", because origins may read the path as /private/x";
+    assert!(found.about(Topic::Signature).any(|text| text.ends_with(why)));
+    assert_eq!(found.about(Topic::Origin).count(), 0);
+}
