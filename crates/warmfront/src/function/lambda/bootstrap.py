@@ -184,7 +184,8 @@ def error_text(error, root):
             "location": place,
         })
     except BaseException:
-        return '{"errorType":"Error","errorMessage":"the handler raised what cannot be described","trace":[]}'
+        kind = "".join(c for c in type(error).__name__ if c.isalnum() or c == "_")
+        return _dumps({"errorType": kind, "errorMessage": "the handler raised what cannot be described", "trace": []})
 
 
 def cut(text):

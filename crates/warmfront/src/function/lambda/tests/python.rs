@@ -124,6 +124,12 @@ async fn python_failures_say_type_and_place() {
             "import os\ndef handler(e, c): os._exit(3)",
             "Runtime.ExitError: the worker ended",
         ),
+        (
+            "h.py",
+            "h.handler",
+            "class Mute(Exception):\n  def __str__(self): raise self\ndef handler(e, c): raise Mute()",
+            "Mute: the handler raised what cannot be described",
+        ),
     ] {
         let function = world.python(file, handler, text);
         let said = world.failure(&function).await;
