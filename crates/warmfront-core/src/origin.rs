@@ -243,6 +243,13 @@ impl Origin {
         }
     }
 
+    /// Whether it may take a connection out of HTTP (CloudFront guide: WebSockets with custom origins). A
+    /// bucket, a directory or a local function never does, so what asks for that is an ordinary request,
+    /// and nobody goes around the cache by asking.
+    pub fn may_leave_http(&self) -> bool {
+        self.kind != OriginKind::S3 && matches!(self.target, Target::Dns | Target::Nodes(_))
+    }
+
     /// The port that belongs to `scheme`.
     pub fn port_for(&self, scheme: Scheme) -> u16 {
         match (&self.kind, scheme) {

@@ -125,7 +125,9 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest)
 
     // A connection that nobody can hand over stays HTTP, and nothing asks the origin for more.
     let tunnel = match handover {
-        Some(viewer) if target.has_upgrade => {
+        Some(viewer)
+            if target.has_upgrade && distribution.origins[behavior.origin].may_leave_http() =>
+        {
             upgrade::asked(&route.view).map(|asked| (asked, viewer))
         }
         _ => None,

@@ -243,7 +243,7 @@ fn follow(
     };
     view.query = own_query.as_deref();
     say_policies(told, index, behavior);
-    let passing = passing(behavior, &view);
+    let passing = passing(distribution, behavior, &view);
     if passing.is_none() && is_cacheable_method(behavior, view.method) {
         key::say(told, distribution, index, &view);
     }
@@ -262,8 +262,12 @@ fn follow(
 }
 
 /// What never meets the cache, as `flow` decides it.
-fn passing(behavior: &Behavior, view: &RequestView<'_>) -> Option<&'static str> {
-    if upgrade::asked(view).is_some() {
+fn passing(
+    distribution: &Distribution,
+    behavior: &Behavior,
+    view: &RequestView<'_>,
+) -> Option<&'static str> {
+    if distribution.origins[behavior.origin].may_leave_http() && upgrade::asked(view).is_some() {
         return Some(
             "it asks for a WebSocket, so the origin also gets Connection: Upgrade and \
              Upgrade: websocket",

@@ -4,7 +4,6 @@
 
 use http::{StatusCode, Version};
 use warmfront_core::http::upgrade::{self, Protocol};
-use warmfront_core::origin::Target;
 
 use super::Route;
 use crate::body::Body;
@@ -32,7 +31,7 @@ impl Route<'_> {
     pub(super) async fn answer_by_tunnel(&self, protocol: Protocol, viewer: Handover) -> Answer {
         let mut origination = self.origination(self.exchange.asks().clone(), false);
         for asking in origination.askings_mut() {
-            if !matches!(asking.origin.target, Target::Dns | Target::Nodes(_)) {
+            if !asking.origin.may_leave_http() {
                 continue;
             }
             if let Some(why) = upgrade::missing(&asking.headers, &self.head.headers) {
