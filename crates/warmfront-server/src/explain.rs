@@ -15,6 +15,7 @@ use warmfront_core::explain::{Asked, Explanation, Pointer, explain};
 use warmfront_core::origin::Scheme;
 
 use crate::cli::{ExplainArgs, ExplainFormat};
+use crate::geography::knows_countries;
 use crate::source;
 
 /// A wrong command line, as clap's own errors.
@@ -81,7 +82,7 @@ fn asked(args: &ExplainArgs) -> Result<Asked, String> {
         headers,
         viewer: ([127, 0, 0, 1], 40_000).into(),
         place: args.from.geo.map(Place::in_country),
-        places_can_be_known: args.from.geo.is_some() || !args.from.geo_databases.is_empty(),
+        places_can_be_known: knows_countries(&args.from),
         answer,
     })
 }
