@@ -206,6 +206,13 @@ impl<'a> Gatherer<'a> {
             }
             Format::CloudFormation => {
                 template::long_forms(&mut root, "", &problems);
+                let directory = directory_of(path);
+                let included = format::included::Included {
+                    directory: &directory,
+                    sources: self.sources,
+                    problems: &problems,
+                };
+                included.fill_in(&mut root);
                 let mut template = Template::read(&root, &problems);
                 let (names, assets) = match stack {
                     Some(stack) => {
@@ -218,7 +225,6 @@ impl<'a> Gatherer<'a> {
                         (self.names(stack_name(stem), None, None), HashMap::new())
                     }
                 };
-                let directory = directory_of(path);
                 Unit { template, names, problems, start, directory, is_served, assets }
             }
             Format::Serverless => {

@@ -17,6 +17,14 @@ use crate::document::{Node, quote};
 use crate::place::Place;
 use crate::template::Resource;
 
+/// A function that a route leads to.
+#[derive(Debug, Clone)]
+pub(super) enum Local {
+    Here(Arc<Function>),
+    /// It cannot run here, and why: only its own requests fail.
+    Elsewhere(String),
+}
+
 /// Lambda's own defaults.
 const TIMEOUT: Duration = Duration::from_secs(3);
 const MEMORY_MIB: u32 = 128;
@@ -26,7 +34,7 @@ const MEMORY_MIB: u32 = 128;
 pub(super) struct Functions {
     in_order: RefCell<Vec<Arc<Function>>>,
     /// By the logical id, unique among the stacks; `None` for one that does not compile.
-    known: RefCell<HashMap<String, Option<Arc<Function>>>>,
+    known: RefCell<HashMap<String, Option<Local>>>,
 }
 
 impl Functions {
@@ -38,14 +46,16 @@ impl Functions {
 
 impl<'t> Compiler<'t> {
     /// A function of this stack; compiled when it is met first.
-    pub(super) fn local_function(&self, logical_id: &str) -> Option<Arc<Function>> {
+    pub(super) fn local_function(&self, logical_id: &str) -> Option<Local> {
         let resource = self.evaluator.template.resource(logical_id)?;
         let unique = self.evaluator.names.unique(logical_id);
         if let Some(known) = self.functions.known.borrow().get(&unique) {
             return known.clone();
         }
-        let function = self.function(resource).map(Arc::new);
-        self.functions.in_order.borrow_mut().extend(function.clone());
+        let function = self.function(resource);
+        if let Some(Local::Here(function)) = &function {
+            self.functions.in_order.borrow_mut().push(function.clone());
+        }
         self.functions.known.borrow_mut().insert(unique, function.clone());
         function
     }
@@ -85,7 +95,7 @@ impl<'t> Compiler<'t> {
         functions.flat_map(option_names).collect()
     }
 
-    fn function(&self, resource: &Resource) -> Option<Function> {
+    fn function(&self, resource: &Resource) -> Option<Local> {
         let path = format!("{}.Properties", resource.path);
         let environment_node =
             resource.property("Environment").and_then(|it| it.get("Variables")).cloned();
@@ -106,18 +116,27 @@ impl<'t> Compiler<'t> {
         };
         properties.as_map()?;
         if properties.text_at("PackageType") == Some("Image") {
-            let message =
-                "container images are not run yet; send the origin elsewhere with --origin";
-            self.error(&resource.place, format!("{path}.PackageType"), message);
-            return None;
+            let reason = format!("{} is a container image, and images are not run", resource.id);
+            let path = format!("{path}.PackageType");
+            return Some(self.elsewhere(&resource.place, path, reason, None));
         }
         let name = self.evaluator.physical_id(resource)?;
         let environment = self.environment(resource, environment_node.as_ref(), &path);
-        let code = self.code(resource, &properties, &path)?;
         let runtime = self.runtime(resource, &properties, &path)?;
+        let is_run = !matches!(runtime, Runtime::Unsupported(_));
+        let code = match is_run {
+            true => self.code(resource, &properties, &path)?,
+            // Nobody looks into it.
+            false => Ok(Code::Directory(self.directory.to_owned())),
+        };
+        let code = match code {
+            Ok(code) => code,
+            Err(elsewhere) => return Some(elsewhere),
+        };
         let handler = match (properties.text_at("Handler"), &code) {
             (Some(handler), _) => handler.to_owned(),
             (None, Code::Inline(_)) => "index.handler".to_owned(),
+            (None, _) if !is_run => String::new(),
             (None, Code::Directory(_)) => {
                 if properties.get("Handler").is_none() {
                     self.error(&resource.place, format!("{path}.Handler"), "Handler is missing");
@@ -125,9 +144,11 @@ impl<'t> Compiler<'t> {
                 return None;
             }
         };
-        self.check_handler(resource, &properties, (&handler, &runtime), &code, &path);
+        if is_run {
+            self.check_handler(resource, &properties, (&handler, &runtime), &code, &path);
+        }
         let concurrency = self.given_concurrency(resource);
-        Some(Function {
+        Some(Local::Here(Arc::new(Function {
             logical_id: self.evaluator.names.unique(&resource.id),
             name,
             runtime,
@@ -137,35 +158,62 @@ impl<'t> Compiler<'t> {
             timeout: properties.seconds_at("Timeout").unwrap_or(TIMEOUT),
             memory_mib: properties.number_at("MemorySize").unwrap_or(MEMORY_MIB),
             concurrency: concurrency.or(properties.number_at("ReservedConcurrentExecutions")),
-        })
+        })))
     }
 
-    fn code(&self, resource: &Resource, properties: &Node, path: &str) -> Option<Code> {
+    /// Says that a function does not run here. What protects a route is asked for all the same, and
+    /// other routes and origins are served.
+    fn elsewhere(
+        &self,
+        place: &Place,
+        path: String,
+        reason: String,
+        help: Option<String>,
+    ) -> Local {
+        const HELP: &str =
+            "send the origin elsewhere: --origin ID=http://localhost:PORT (ID: the origin's Id)";
+        let message = format!("{reason}; requests to it fail with 502");
+        let help = help.map_or(HELP.to_owned(), |help| format!("{help}; or {HELP}"));
+        self.problems.add(Diagnostic::warning(place.clone(), path, message).help(help));
+        Local::Elsewhere(reason)
+    }
+
+    /// Where the code is; an error is a function whose code is not here.
+    fn code(
+        &self,
+        resource: &Resource,
+        properties: &Node,
+        path: &str,
+    ) -> Option<Result<Code, Local>> {
         let code = properties.get("Code")?;
         let path = format!("{path}.Code");
         if let Some(text) = code.text_at("ZipFile") {
-            return Some(Code::Inline(text.to_owned()));
+            return Some(Ok(Code::Inline(text.to_owned())));
         }
         if let Some(path) = self.uploaded_code(resource, code) {
-            return Some(Code::Directory(path));
+            return Some(Ok(Code::Directory(path)));
         }
         let Some(text) = code.as_text() else {
-            if !code.is_unknown() && !code.get("ZipFile").is_some_and(Node::is_unknown) {
-                let problem = Diagnostic::error(code.place.clone(), path, "the code of this function is not here")
-                    .help(self.unpack_help(resource, code).unwrap_or_else(|| format!(
-                        "write Code: ./directory (as for \"aws cloudformation package\"), or ZipFile; or send the origin elsewhere with --origin ({})",
-                        resource.id
-                    )));
-                self.problems.add(problem);
+            if code.is_unknown() || code.get("ZipFile").is_some_and(Node::is_unknown) {
+                return None;
             }
-            return None;
+            let is_sam = resource.path.starts_with("Resources.") && self.evaluator.template.is_sam;
+            let help = self.unpack_help(resource, code).unwrap_or_else(|| match is_sam {
+                true => "write CodeUri: ./directory".to_owned(),
+                false => {
+                    "write Code: ./directory (as for \"aws cloudformation package\"), or ZipFile"
+                        .to_owned()
+                }
+            });
+            let reason = format!("the code of {} is not here", resource.id);
+            return Some(Err(self.elsewhere(&code.place, path, reason, Some(help))));
         };
         let directory = match text {
             "." | "./" => self.directory.to_owned(),
             text => self.directory.join(text),
         };
         if directory.is_dir() {
-            return Some(Code::Directory(directory));
+            return Some(Ok(Code::Directory(directory)));
         }
         let message = format!("{} is not a directory", quote(&directory.display().to_string()));
         self.error(&code.place, path, message);

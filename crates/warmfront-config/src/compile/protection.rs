@@ -36,8 +36,10 @@ impl Compiler<'_> {
             return;
         }
         let semicolon = if instead.is_empty() { "" } else { "; " };
+        // As a shell takes it: `Api.GET /orders` has a space.
+        let shown = if name.contains(' ') { format!("'{name}'") } else { name.to_owned() };
         let help = format!(
-            "{instead}{semicolon}to serve it without this protection, pass --allow-unprotected {name}"
+            "{instead}{semicolon}to serve it without this protection, pass --allow-unprotected {shown}"
         );
         self.problems.add(Diagnostic::error(place, path, what).help(help));
         self.ledger.note(&entry.place, path, Status::Refused(what.to_owned()));

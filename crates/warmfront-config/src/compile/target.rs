@@ -6,6 +6,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use warmfront_core::api::{Answer, Route};
+use warmfront_core::function::Runtime;
 use warmfront_core::origin::{Node as Server, OriginKind, Scheme, Target};
 
 use super::Compiler;
@@ -70,6 +72,28 @@ impl Compiler<'_> {
                 origin.target = target;
                 origin.hides_missing = origin.kind == OriginKind::S3 && hides_missing;
             }
+            self.require_an_answer(draft);
+        }
+    }
+
+    /// A function or API that does not run here costs its own requests alone, but a distribution of which
+    /// nothing could be answered is not served at all.
+    fn require_an_answer(&self, draft: &Draft) {
+        let is_dead = |target: &Target| match target {
+            Target::Api(api) => !api.routes.is_empty() && api.routes.iter().all(never_answers),
+            _ => false,
+        };
+        let origins = &draft.distribution.origins;
+        if origins.iter().all(|origin| is_dead(&origin.target))
+            && let (Some(origin), Some((place, path))) =
+                (origins.first(), draft.origin_places.first())
+        {
+            let message = "nothing of this distribution runs here, so every request would fail";
+            let help = format!(
+                "the warnings say why; or send an origin elsewhere: --origin {}=http://localhost:PORT",
+                origin.id
+            );
+            self.problems.add(Diagnostic::error(place.clone(), path, message).help(help));
         }
     }
 
@@ -198,6 +222,15 @@ impl Compiler<'_> {
             self.problems.add(Diagnostic::error(Place::command_line(), option, message));
         }
         Means::Nothing
+    }
+}
+
+/// Whether a route is not run; preflights that are answered beside it help nobody.
+fn never_answers(route: &Route) -> bool {
+    match &route.answer {
+        Answer::Function { function, .. } => matches!(function.runtime, Runtime::Unsupported(_)),
+        Answer::Fixed(_) => route.method == Some(http::Method::OPTIONS),
+        Answer::NotRun(_) => true,
     }
 }
 

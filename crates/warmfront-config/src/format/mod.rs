@@ -2,6 +2,7 @@
 
 pub(crate) mod aws;
 pub(crate) mod cdk;
+pub(crate) mod included;
 pub(crate) mod sam;
 pub(crate) mod serverless;
 

@@ -97,7 +97,23 @@ impl Evaluator<'_> {
     fn leads_nowhere(&self, name: &str, meant: String, place: &Place, path: &str) {
         let message = format!("nothing here is called {}.{meant}", quote(name));
         if !self.problems.says(place, &message) {
-            self.problems.add(Diagnostic::error(place.clone(), path, message));
+            let problem = Diagnostic::error(place.clone(), path, message);
+            self.problems.add(problem.maybe_help(made_elsewhere(name).map(str::to_owned)));
         }
     }
+}
+
+/// What to do about a name that no template writes itself.
+pub(super) fn made_elsewhere(name: &str) -> Option<&'static str> {
+    // The framework's own logical ids (Serverless guide: AWS CloudFormation resource reference).
+    let of_serverless = ["ApiGatewayRestApi", "HttpApi", "ServerlessDeploymentBucket"];
+    let of_functions = ["LambdaFunction", "LambdaFunctionUrl"];
+    if of_serverless.contains(&name) || of_functions.iter().any(|end| name.ends_with(end)) {
+        return Some(
+            "the Serverless Framework makes it: give the serverless.yml that this file is a part of",
+        );
+    }
+    matches!(name, "ServerlessHttpApi" | "ServerlessRestApi").then_some(
+        "AWS SAM makes it for HttpApi and Api events that name no API of their own; here is none",
+    )
 }

@@ -1,6 +1,8 @@
 //! `Ref` and `Fn::GetAtt`: the names that a deployed resource would have.
 
+use super::dangling::made_elsewhere;
 use super::{Evaluator, Offer};
+use crate::diagnostic::Diagnostic;
 use crate::document::{Node, Value, quote};
 use crate::format::cdk::{NESTED, nested_name};
 use crate::format::sam;
@@ -326,7 +328,9 @@ impl Evaluator<'_> {
         let Some(resource) = self.template.resource(name) else {
             if !self.is_unreadable(name) {
                 let meant = did_you_mean(name, self.known_names());
-                self.fail(at, path, format!("nothing here is called {}.{meant}", quote(name)));
+                let message = format!("nothing here is called {}.{meant}", quote(name));
+                let problem = Diagnostic::error(at.place.clone(), path, message);
+                self.problems.add(problem.maybe_help(made_elsewhere(name).map(str::to_owned)));
             }
             return None;
         };

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use super::Evaluator;
+use super::dangling::made_elsewhere;
+use crate::diagnostic::Diagnostic;
 use crate::document::{Entry, Node, Value, quote};
 use crate::suggest::did_you_mean;
 
@@ -88,7 +90,9 @@ impl Evaluator<'_> {
         } else {
             let known = self.known_names().chain(variables.iter().map(|entry| entry.key.as_str()));
             let meant = did_you_mean(name, known);
-            self.fail(template, path, format!("nothing here is called {}.{meant}", quote(name)));
+            let message = format!("nothing here is called {}.{meant}", quote(name));
+            let problem = Diagnostic::error(template.place.clone(), path, message);
+            self.problems.add(problem.maybe_help(made_elsewhere(name).map(str::to_owned)));
             return None;
         };
         match value.value {

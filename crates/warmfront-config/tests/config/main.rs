@@ -18,6 +18,7 @@ mod origin_groups;
 mod packaged;
 mod response_headers;
 mod sam;
+mod samples;
 mod services;
 mod several;
 mod signing;

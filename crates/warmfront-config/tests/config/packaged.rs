@@ -58,5 +58,5 @@ fn code_is_found_unpacked_or_in_the_service_directory() {
 fn an_archive_alone_says_how_to_unpack_it() {
     let (_root, loaded) = packaged(&[".serverless/shop.zip", "src/hello.ts"]);
     problem(&loaded, "unzip -d ");
-    problem(&packaged(&[]).1, "the code of this function is not here");
+    problem(&packaged(&[]).1, "the code of HelloLambdaFunction is not here");
 }

@@ -294,7 +294,7 @@ fn a_definition_is_no_way_around_who_may_call() {
             ("", "", "x-amazon-apigateway-auth: {type: AWS_IAM}"),
         ] {
             let loaded = defined(kind, auth, body, operation);
-            problem(&loaded, "--allow-unprotected Gate.GET /a");
+            problem(&loaded, "--allow-unprotected 'Gate.GET /a'");
             assert!(loaded.has_errors(), "{kind} {auth} {body} {operation}");
         }
         let policy = defined(kind, "", "x-amazon-apigateway-policy: {Statement: []}", tag);

@@ -26,10 +26,7 @@ impl Compiler<'_> {
             );
             self.error(&resource.place, resource.property_path("ProtocolType"), message);
         }
-        if let Some(body) = resource.property("BodyS3Location") {
-            let message = "the OpenAPI definition lies on S3; write it as Body, or send the origin elsewhere with --origin";
-            self.error(&body.place, resource.property_path("BodyS3Location"), message);
-        }
+        let unread = self.unread_definition(resource);
         let mut routes = self.defined_routes(resource, Payload::V2);
         // Quick create: one route to one function.
         if let Some(target) = resource.property("Target") {
@@ -37,8 +34,7 @@ impl Compiler<'_> {
             let key = text("RouteKey").unwrap_or_else(|| "$default".to_owned());
             let (method, route_path) = self.route_key(&key, target, &path);
             let target = self.evaluator.evaluate(target, &path);
-            if let Some(function) = self.function_of_uri(&target, &path) {
-                let answer = Answer::Function { function, payload: Payload::V2 };
+            if let Some(answer) = self.function_of_uri(&target, &path, Payload::V2) {
                 routes.push(Route { method, path: route_path, answer });
             }
         }
@@ -58,6 +54,7 @@ impl Compiler<'_> {
             // Quick create makes it, and so does nearly everybody.
             stages.push(DEFAULT_STAGE.to_owned());
         }
+        let routes = unread.unwrap_or(routes);
         if routes.is_empty() && !self.problems.has_errors() {
             let message = "this API has no routes, so it answers every request with 404";
             self.problems.add(Diagnostic::warning(resource.place.clone(), &resource.path, message));
@@ -127,8 +124,7 @@ impl Compiler<'_> {
         };
         let path = integration.property_path("IntegrationUri");
         let uri = self.evaluator.evaluate(integration.property("IntegrationUri")?, &path);
-        let function = self.function_of_uri(&uri, &path)?;
-        Some(Answer::Function { function, payload })
+        self.function_of_uri(&uri, &path, payload)
     }
 
     /// `GET /pets/{id}`, `ANY /x` or `$default`.

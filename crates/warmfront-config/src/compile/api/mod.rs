@@ -11,10 +11,10 @@ mod url;
 
 use std::sync::Arc;
 
-use warmfront_core::api::{Answer, Api};
-use warmfront_core::function::Function;
+use warmfront_core::api::{Answer, Api, Payload};
 
 use super::Compiler;
+use super::function::Local;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Node, quote};
 use crate::place::Place;
@@ -60,8 +60,13 @@ impl Compiler<'_> {
         }
     }
 
-    /// The function that an ARN names, plain or inside API Gateway's invocation path.
-    pub(super) fn function_of_uri(&self, uri: &Node, path: &str) -> Option<Arc<Function>> {
+    /// What the function answers that an ARN names, plain or inside API Gateway's invocation path.
+    pub(super) fn function_of_uri(
+        &self,
+        uri: &Node,
+        path: &str,
+        payload: Payload,
+    ) -> Option<Answer> {
         let text = uri.as_text()?;
         let arn = text.split("/functions/").nth(1).unwrap_or(text);
         let arn = arn.strip_suffix("/invocations").unwrap_or(arn);
@@ -72,7 +77,7 @@ impl Compiler<'_> {
             let function = self.text_property(alias, "FunctionName").unwrap_or_default();
             resource = self.evaluator.template.resource(&self.function_behind(&function));
         }
-        match resource.filter(|resource| resource.kind == "AWS::Lambda::Function") {
+        let local = match resource.filter(|resource| resource.kind == "AWS::Lambda::Function") {
             Some(resource) => self.local_function(&resource.id),
             None if let Some((home, id)) = self.function_abroad(arn) => home.local_function(&id),
             None => {
@@ -83,7 +88,11 @@ impl Compiler<'_> {
                 self.problems.add(problem);
                 None
             }
-        }
+        };
+        Some(match local? {
+            Local::Here(function) => Answer::Function { function, payload },
+            Local::Elsewhere(reason) => Answer::NotRun(reason),
+        })
     }
 
     /// An integration that is not run: listed by name, and requests to it fail.

@@ -16,15 +16,46 @@ pub(super) const BINARY_MEDIA_TYPES: &str = "x-amazon-apigateway-binary-media-ty
 const ANY_METHOD: &str = "x-amazon-apigateway-any-method";
 
 impl Compiler<'_> {
+    /// The routes of an API whose definition lies where we cannot read it: each request fails, also on
+    /// routes that stand beside it, because it may have put authorizers before them.
+    pub(super) fn unread_definition(&self, api: &Resource) -> Option<Vec<Route>> {
+        let is_call = |node: &Node| {
+            let entries = node.as_map().unwrap_or_default();
+            entries.iter().any(|entry| entry.key.starts_with("Fn::") || entry.key == "Ref")
+        };
+        let body = api.properties.entry("Body");
+        let hidden = body.filter(|it| {
+            it.value.as_text().is_some()
+                || is_call(&it.value)
+                || it.value.get("paths").is_some_and(|paths| {
+                    let items = paths.as_map().unwrap_or_default();
+                    is_call(paths) || items.iter().any(|item| is_call(&item.value))
+                })
+        });
+        let (entry, why) = match (api.properties.entry("BodyS3Location"), hidden) {
+            (Some(entry), _) => (entry, "lies on S3"),
+            (None, Some(entry)) => (entry, "is put together by AWS"),
+            (None, None) => return None,
+        };
+        let reason = format!("the OpenAPI definition of {} {why}", api.id);
+        let help = "name a local file (DefinitionUri: api.yaml, or AWS::Include with Location: api.yaml), write the definition out, or send the origin elsewhere: --origin ID=http://localhost:PORT";
+        let message = format!("{reason}; requests to the API fail with 502");
+        let place = entry.place.clone();
+        self.problems
+            .add(Diagnostic::warning(place, api.property_path(&entry.key), message).help(help));
+        let route = |path: &str| Route {
+            method: None,
+            path: path.to_owned(),
+            answer: Answer::NotRun(reason.clone()),
+        };
+        Some(vec![route("/"), route("/{proxy+}")])
+    }
+
     /// The routes of a definition; none when there is no `Body`.
     pub(super) fn defined_routes(&self, api: &Resource, usual: Payload) -> Vec<Route> {
         let Some(body) = api.property("Body") else { return Vec::new() };
         let path = api.property_path("Body");
-        let Some(paths) = body.get("paths").and_then(Node::as_map) else {
-            let message = "this definition has no paths that can be read here: Fn::Transform and files on S3 are not";
-            self.error(&body.place, path, message);
-            return Vec::new();
-        };
+        let paths = body.get("paths").and_then(Node::as_map).unwrap_or_default();
         self.list_extensions(api, body, &path);
         let everywhere = body.entry("security");
         let mut routes = Vec::new();

@@ -16,10 +16,7 @@ const MAX_DEPTH: usize = 64;
 impl Compiler<'_> {
     pub(super) fn rest_api(&self, resource: &Resource) -> Api {
         self.list_properties(resource, &["BinaryMediaTypes", "Body"]);
-        if let Some(body) = resource.property("BodyS3Location") {
-            let message = "the OpenAPI definition lies on S3; write it as Body, or send the origin elsewhere with --origin";
-            self.error(&body.place, resource.property_path("BodyS3Location"), message);
-        }
+        let unread = self.unread_definition(resource);
         self.resource_policy(resource);
         let mut routes = self.defined_routes(resource, Payload::V1);
         for method in self.created("AWS::ApiGateway::Method") {
@@ -37,6 +34,7 @@ impl Compiler<'_> {
             }
         }
         stages.dedup();
+        let routes = unread.unwrap_or(routes);
         let silent = self.problems.has_errors();
         if routes.is_empty() && !silent {
             let message = "this API has no methods, so it answers every request with 403";
@@ -135,8 +133,7 @@ impl Compiler<'_> {
             "AWS_PROXY" => {
                 let path = format!("{path}.Uri");
                 let uri = self.evaluator.evaluate(written.get("Uri")?, &path);
-                let function = self.function_of_uri(&uri, &path)?;
-                Some(Answer::Function { function, payload: Payload::V1 })
+                self.function_of_uri(&uri, &path, Payload::V1)
             }
             "MOCK" => {
                 Some(Answer::Fixed(self.mock(&self.evaluator.evaluate_leniently(written, path))))

@@ -1,6 +1,6 @@
 //! `AWS::Lambda::Url`: an API of one route.
 
-use warmfront_core::api::{Answer, Api, ApiKind, DEFAULT_STAGE, Payload, Route};
+use warmfront_core::api::{Api, ApiKind, DEFAULT_STAGE, Payload, Route};
 
 use crate::compile::Compiler;
 use crate::report::Status;
@@ -15,7 +15,7 @@ impl Compiler<'_> {
         let path = resource.property_path("TargetFunctionArn");
         let target =
             resource.property("TargetFunctionArn").map(|node| self.evaluator.evaluate(node, &path));
-        let function = target.and_then(|target| self.function_of_uri(&target, &path));
+        let answer = target.and_then(|it| self.function_of_uri(&it, &path, Payload::V2));
         let inert = |property: &str, value: &str, reason: &str| {
             let is_set = self.text_property(resource, property).as_deref() == Some(value);
             if let Some(entry) = resource.properties.entry(property).filter(|_| is_set) {
@@ -33,7 +33,6 @@ impl Compiler<'_> {
             "RESPONSE_STREAM",
             "answers are not streamed: the whole answer is awaited, then passed on; awslambda.streamifyResponse is not there",
         );
-        let answer = function.map(|function| Answer::Function { function, payload: Payload::V2 });
         let route =
             answer.map(|answer| Route { method: None, path: "$default".to_owned(), answer });
         Api {

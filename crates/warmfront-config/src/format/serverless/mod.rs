@@ -38,6 +38,10 @@ pub(crate) fn read(
     problems: &Problems,
     ledger: &Ledger,
 ) -> Option<Service> {
+    if let Some(refused) = another_cloud(root) {
+        problems.add(refused);
+        return None;
+    }
     keys::warn_of_unknown(root, &keys::SECTIONS, "", problems);
     note_what_does_not_run(root, ledger);
     let variables = Variables::new(root, directory, options, sources, problems);
@@ -67,6 +71,16 @@ pub(crate) fn read(
         }
     }
     Some(Service { name, region: provider.region, template })
+}
+
+/// The framework deploys to other clouds, too, and nothing there leads to CloudFront.
+fn another_cloud(root: &Node) -> Option<Diagnostic> {
+    let provider = root.get("provider")?;
+    let name = provider.get("name").unwrap_or(provider);
+    let cloud = name.as_text().filter(|text| *text != "aws" && !text.contains("${"))?;
+    let message = format!("this service is for {}, not for aws", quote(cloud));
+    let help = "CloudFront distributions stand in services of provider aws";
+    Some(Diagnostic::error(name.place.clone(), "provider.name", message).help(help))
 }
 
 /// What `provider` says for all functions.
