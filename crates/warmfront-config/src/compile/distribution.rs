@@ -29,7 +29,7 @@ pub(super) struct Draft {
     /// The place and path of each origin's `DomainName`.
     pub(super) origin_places: Vec<(Place, String)>,
     /// Where each origin's access control was written.
-    pub(super) access_controls: AccessControls,
+    pub(super) access_controls: Vec<Option<Written>>,
     /// Where `ContinuousDeploymentPolicyId` was written.
     pub(super) deployment: Option<Written>,
     /// Where `Staging: true` was written.
@@ -40,8 +40,14 @@ pub(super) struct Draft {
     pub(super) alias_places: Vec<(Place, String)>,
 }
 
-/// For each origin, where its access control was written.
-type AccessControls = Vec<Option<Written>>;
+/// The origins of a distribution, in their order.
+struct ReadOrigins {
+    origins: Vec<warmfront_core::Origin>,
+    /// The place and path of each `DomainName`.
+    places: Vec<(Place, String)>,
+    /// Where the access control of each was written.
+    access_controls: Vec<Option<Written>>,
+}
 
 /// Limits of CloudFront (cloudfront.md §7).
 const MAX_ALIASES: usize = 100;
@@ -62,7 +68,8 @@ impl Compiler<'_> {
         let id = resource.id.as_str();
         self.whole_distribution_properties(config, id, &path);
 
-        let (origins, origin_places, access_controls) = self.origins(config, &path);
+        let ReadOrigins { origins, places: origin_places, access_controls } =
+            self.origins(config, &path);
         let groups = self.origin_groups(config, &origins, &path);
         let behaviors = self.behaviors(config, id, &origins, &groups, &path);
         let http_version = self.http_version(config, &path);
@@ -171,11 +178,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn origins(
-        &self,
-        config: &Node,
-        path: &str,
-    ) -> (Vec<warmfront_core::Origin>, Vec<(Place, String)>, AccessControls) {
+    fn origins(&self, config: &Node, path: &str) -> ReadOrigins {
         let items = config.items_at("Origins");
         if let Some(entry) = config.entry("Origins").filter(|entry| !entry.value.is_unknown()) {
             if items.is_empty() {
@@ -216,7 +219,7 @@ impl Compiler<'_> {
             let place = node.get("DomainName").map_or(&node.place, |domain| &domain.place);
             places.push((place.clone(), format!("{path}.DomainName")));
         }
-        (origins, places, access_controls)
+        ReadOrigins { origins, places, access_controls }
     }
 
     /// The host names in the list called `list`, lower-case, with the place of each.
