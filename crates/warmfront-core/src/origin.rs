@@ -324,6 +324,24 @@ mod tests {
     }
 
     #[test]
+    fn the_protocol_policy_says_the_scheme_and_each_scheme_has_its_port() {
+        use OriginProtocolPolicy::{HttpOnly, HttpsOnly, MatchViewer};
+        for (protocol_policy, viewer, scheme, port) in [
+            (HttpOnly, Scheme::Https, Scheme::Http, 8080),
+            (HttpsOnly, Scheme::Http, Scheme::Https, 8443),
+            (MatchViewer, Scheme::Http, Scheme::Http, 8080),
+            (MatchViewer, Scheme::Https, Scheme::Https, 8443),
+        ] {
+            let kind = OriginKind::Custom { http_port: 8080, https_port: 8443, protocol_policy };
+            let origin = Origin { kind, ..fixture::origin() };
+            assert_eq!(origin.scheme_for(viewer), scheme, "{protocol_policy:?} {viewer:?}");
+            assert_eq!(origin.port_for(scheme), port, "{protocol_policy:?} {viewer:?}");
+        }
+        let bucket = origin(None, Target::Dns);
+        assert_eq!((bucket.port_for(Scheme::Http), bucket.port_for(Scheme::Https)), (80, 443));
+    }
+
+    #[test]
     fn each_failure_of_a_primary_origin_leads_on_where_its_status_is_listed() {
         const ALL: [u16; 6] = [404, 500, 502, 503, 504, 429];
         for (attempted, leading) in [
