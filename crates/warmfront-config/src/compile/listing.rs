@@ -11,14 +11,14 @@ pub struct KnownProperty {
     pub resource: &'static str,
     /// `DistributionConfig.Origins[].DomainName`: `[]` stands for any item of a list.
     pub path: String,
-    /// Whether the honesty report says what becomes of it. Maps are told part by part; comments, tags and
-    /// spellings that AWS has given up are not told at all.
+    /// Whether the honesty report says what becomes of it. Comments, tags, counts and spellings that AWS
+    /// has given up are not told.
     pub is_told: bool,
 }
 
-/// Every property of CloudFront's resources that the schema knows, in its order.
+/// Every property that the schema knows, in its order, but for maps that are told part by part.
 pub fn known_properties() -> Vec<KnownProperty> {
-    let tables: [(&'static str, &[Property]); 11] = [
+    let tables: [(&'static str, &[Property]); 12] = [
         ("AWS::CloudFront::Distribution", schema::DISTRIBUTION),
         ("AWS::CloudFront::CachePolicy", schema::CACHE_POLICY),
         ("AWS::CloudFront::OriginRequestPolicy", schema::ORIGIN_REQUEST_POLICY),
@@ -30,6 +30,7 @@ pub fn known_properties() -> Vec<KnownProperty> {
         ("AWS::CloudFront::DistributionTenant", tenant::DISTRIBUTION_TENANT),
         ("AWS::CloudFront::ConnectionGroup", tenant::CONNECTION_GROUP),
         ("AWS::CloudFront::RealtimeLogConfig", schema::REAL_TIME_LOG),
+        ("AWS::Lambda::Function", schema::FUNCTION),
     ];
     let mut known = Vec::new();
     for (resource, table) in tables {
@@ -51,7 +52,9 @@ fn list(
             property.role,
             Role::Effective | Role::Inert(_) | Role::Decided | Role::Harmless
         );
-        known.push(KnownProperty { resource, path: path.clone(), is_told });
+        if !matches!(property.role, Role::Parts) {
+            known.push(KnownProperty { resource, path: path.clone(), is_told });
+        }
         let (items, kind) = match &property.kind {
             Kind::List(item) => ("[]", *item),
             kind => ("", kind),

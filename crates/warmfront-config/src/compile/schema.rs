@@ -3,7 +3,9 @@
 //! A feature that is built changes its line here from inert to effective.
 
 use super::shape::Kind::{Any, Boolean, Choice, Integer, List, Object, Text, TextUpTo};
-use super::shape::{Kind, Property, decided, effective, harmless, inert, label, outdated, parts};
+use super::shape::{
+    Kind, Property, decided, effective, harmless, inert, label, outdated, parts, quantity,
+};
 use super::tenant::TENANT_CONFIG;
 
 mod response_headers;
@@ -105,7 +107,7 @@ const ERROR_RESPONSE: &[Property] = &[
 ];
 
 const ORIGIN_GROUPS: &[Property] =
-    &[decided("Quantity", Integer(0, 10)), parts("Items", List(&Object(ORIGIN_GROUP)))];
+    &[quantity(Integer(0, 10)), parts("Items", List(&Object(ORIGIN_GROUP)))];
 
 const ORIGIN_GROUP: &[Property] = &[
     effective("Id", Text).required(),
@@ -113,7 +115,7 @@ const ORIGIN_GROUP: &[Property] = &[
     parts(
         "Members",
         Object(&[
-            decided("Quantity", Integer(2, 2)),
+            quantity(Integer(2, 2)),
             parts("Items", List(&Object(&[effective("OriginId", Text).required()]))).required(),
         ]),
     )
@@ -124,7 +126,7 @@ const ORIGIN_GROUP: &[Property] = &[
 const FAILOVER_CRITERIA: &[Property] = &[parts(
     "StatusCodes",
     Object(&[
-        decided("Quantity", Integer(1, 9)),
+        quantity(Integer(1, 9)),
         effective(
             "Items",
             List(&Choice(&["400", "403", "404", "416", "429", "500", "502", "503", "504"])),
@@ -375,7 +377,7 @@ pub(super) const FUNCTION: &[Property] = &[
     inert("Layers", Any, "layers are not loaded for a local function"),
     inert("LoggingConfig", Any, LOCAL_FUNCTION),
     effective("MemorySize", Integer(128, 32_768)),
-    decided("PackageType", Choice(&["Zip", "Image"])),
+    effective("PackageType", Choice(&["Zip", "Image"])),
     inert("RecursiveLoop", Any, LOCAL_FUNCTION),
     effective("ReservedConcurrentExecutions", Integer(0, 100_000)),
     inert("Role", Any, "a local function runs with your own rights"),

@@ -48,7 +48,7 @@ pub(super) enum Role {
     Decided,
     /// The same, and no value has an effect: what only AWS could say is no error there.
     Harmless,
-    /// A comment or a tag.
+    /// A comment, a tag, or a count beside a list.
     Label,
     /// A spelling that AWS has given up; the text says what to write.
     Outdated(&'static str),
@@ -76,6 +76,11 @@ pub(super) const fn harmless(name: &'static str, kind: Kind) -> Property {
 
 pub(super) const fn label(name: &'static str) -> Property {
     Property { name, kind: Kind::Any, role: Role::Label, is_required: false }
+}
+
+/// The `Quantity` of a list, which counts for itself.
+pub(super) const fn quantity(kind: Kind) -> Property {
+    Property { name: "Quantity", kind, role: Role::Label, is_required: false }
 }
 
 pub(super) const fn outdated(name: &'static str, instead: &'static str) -> Property {
