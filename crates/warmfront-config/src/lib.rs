@@ -43,6 +43,7 @@ pub use render::{render_human, render_json, render_problems, render_sarif};
 pub use report::{Report, ReportEntry, Status};
 pub use source::LoadError;
 pub use suggest::nearest as nearest_name;
+pub use template::CLOUDFRONT_KINDS as RESOURCE_TYPES;
 pub use written::Written;
 
 use diagnostic::Problems;

@@ -377,8 +377,8 @@ const FUNCTIONS: [&str; 18] = [
     "Transform",
 ];
 
-/// cloudfront.md §1.1.
-const CLOUDFRONT_KINDS: [&str; 22] = [
+/// Every type of CloudFront (cloudfront.md §1.1).
+pub const CLOUDFRONT_KINDS: [&str; 22] = [
     "AWS::CloudFront::AnycastIpList",
     "AWS::CloudFront::CachePolicy",
     "AWS::CloudFront::CloudFrontOriginAccessIdentity",

@@ -197,6 +197,20 @@ fn unspecified_ttls_follow_the_specified_ones() {
 }
 
 #[test]
+fn a_policy_that_stores_nothing_has_nothing_in_its_key() {
+    let policy = |query_strings: &str| {
+        let more = format!(
+            "  Policy: {{Type: 'AWS::CloudFront::CachePolicy', Properties: {{CachePolicyConfig: {{Name: p, MinTTL: 0, DefaultTTL: 0, MaxTTL: 0, ParametersInCacheKeyAndForwardedToOrigin: {{EnableAcceptEncodingGzip: false, HeadersConfig: {{HeaderBehavior: none}}, CookiesConfig: {{CookieBehavior: none}}, QueryStringsConfig: {{QueryStringBehavior: {query_strings}}}}}}}}}}}"
+        );
+        let parts =
+            Parts { behavior: "CachePolicyId: !Ref Policy", more: &more, ..Parts::default() };
+        loaded(parts, &Options::default())
+    };
+    assert!(!policy("none").has_errors());
+    problem(&policy("all"), "stores nothing and may have nothing in its key");
+}
+
+#[test]
 fn wrong_behaviors_are_refused() {
     for (behavior, message) in [
         ("", ""),
