@@ -215,9 +215,36 @@ impl<'t> Compiler<'t> {
         if directory.is_dir() {
             return Some(Ok(Code::Directory(directory)));
         }
-        let message = format!("{} is not a directory", quote(&directory.display().to_string()));
-        self.error(&code.place, path, message);
+        if directory.is_file() {
+            return Some(self.code_file(resource, &directory, &code.place, path));
+        }
+        let message = format!("{} is not a directory", quote(text));
+        let problem = Diagnostic::error(code.place.clone(), path, message).help(
+            "the path starts at the directory of the source; build the code first if it is made",
+        );
+        self.problems.add(problem);
         None
+    }
+
+    /// One file stands for its directory: a deployment would pack it alone, at the root of the archive.
+    fn code_file(
+        &self,
+        resource: &Resource,
+        file: &Path,
+        place: &Place,
+        path: String,
+    ) -> Result<Code, Local> {
+        let is_archive = file.extension().is_some_and(|it| it == "zip" || it == "jar");
+        if !is_archive {
+            return Ok(Code::Directory(file.parent().unwrap_or(self.directory).to_owned()));
+        }
+        let unpacked = file.with_extension("");
+        if unpacked.is_dir() {
+            return Ok(Code::Directory(unpacked));
+        }
+        let reason = format!("the code of {} is an archive, and archives are not run", resource.id);
+        let help = format!("unpack it: unzip -d {} {}", unpacked.display(), file.display());
+        Err(self.elsewhere(place, path, reason, Some(help)))
     }
 
     fn runtime(&self, resource: &Resource, properties: &Node, path: &str) -> Option<Runtime> {

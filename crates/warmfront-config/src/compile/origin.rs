@@ -76,6 +76,8 @@ impl Compiler<'_> {
         let text = text.strip_prefix("*.").unwrap_or(text);
         let advice = if text.contains("://") {
             "write the name alone, without http://; OriginProtocolPolicy says the scheme"
+        } else if text.contains("#{") {
+            "#{NAME} is the language of the plugin serverless-pseudo-parameters, which does not run; write !Sub with ${NAME}"
         } else if text.contains("${") {
             NOT_SUBSTITUTED
         } else if text.contains('/') {

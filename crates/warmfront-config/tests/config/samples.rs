@@ -2,6 +2,7 @@
 
 use warmfront_config::{Loaded, Options, Severity, render_human};
 use warmfront_core::api::{Answer, Payload};
+use warmfront_core::function::Code;
 use warmfront_core::origin::Target;
 
 use crate::services::service;
@@ -86,6 +87,44 @@ fn a_function_whose_code_is_elsewhere_costs_its_own_requests_alone() {
     let image = "PackageType: Image";
     let reason = "Work is a container image, and images are not run";
     check_costs_its_own_requests("", image, reason);
+}
+
+#[test]
+fn code_may_be_one_file() {
+    let text = TEMPLATE.replace(" API}}", "}}").replace("SITE\n", &format!("{SITE}\n"));
+    let check = |uri: &str, files: &[&str]| {
+        let text = text.replace("CODE", &format!("CodeUri: {uri}"));
+        let files = files.iter().map(|file| (*file, "x"));
+        let files: Vec<_> = std::iter::once(("template.yml", text.as_str())).chain(files).collect();
+        service(&files, &Options::default())
+    };
+    let directory = |loaded: Loaded| {
+        assert!(loaded.diagnostics.is_empty(), "{}", render_human(&loaded));
+        let Code::Directory(path) = &stack(loaded).functions[0].code else {
+            panic!("no directory")
+        };
+        path.file_name().unwrap().to_owned()
+    };
+    assert_eq!(directory(check("src/index.js", &["src/index.js", "src/other.js"])), "src");
+    assert_eq!(
+        directory(check("build/work.zip", &["build/work.zip", "build/work/index.js"])),
+        "work"
+    );
+    let packed = check("build/work.zip", &["build/work.zip"]);
+    problem(&packed, "unzip -d ");
+    assert_eq!(routes(packed)[0].1, "the code of Work is an archive, and archives are not run");
+    problem(&check("src/index.js", &[]), "\"src/index.js\" is not a directory");
+}
+
+#[test]
+fn a_plugin_that_rewrites_names_is_named() {
+    let text = TEMPLATE
+        .replace(" API}}", "}}")
+        .replace("CODE", INLINE)
+        .replace("SITE\n", "")
+        .replace("!Sub '${Api}", "'#{Api}");
+    let loaded = service(&[("template.yml", &text)], &Options::default());
+    problem(&loaded, "serverless-pseudo-parameters");
 }
 
 #[test]
