@@ -15,6 +15,7 @@ use super::{Compiler, schema};
 use crate::diagnostic::Diagnostic;
 use crate::document::{Node, quote};
 use crate::place::Place;
+use crate::report::Status;
 use crate::template::Resource;
 
 /// A function that a route leads to.
@@ -116,6 +117,12 @@ impl<'t> Compiler<'t> {
         };
         properties.as_map()?;
         if properties.text_at("PackageType") == Some("Image") {
+            self.has_no_effect(
+                resource,
+                &properties,
+                "PackageType",
+                "container images are not run",
+            );
             let reason = format!("{} is a container image, and images are not run", resource.id);
             let path = format!("{path}.PackageType");
             return Some(self.elsewhere(&resource.place, path, reason, None));
@@ -268,7 +275,19 @@ impl<'t> Compiler<'t> {
                 "Node.js and Python run (nodejs20.x, python3.12 and others); or send the origin elsewhere with --origin",
             );
         self.problems.add(problem);
+        let reason = format!("functions in {} do not run here yet", quote(text));
+        self.has_no_effect(resource, properties, "Runtime", &reason);
         Some(Runtime::Unsupported(text.to_owned()))
+    }
+
+    /// Lists a property of a function that does not run. Those that a framework's text was written out as
+    /// are not what the user wrote.
+    fn has_no_effect(&self, resource: &Resource, properties: &Node, name: &str, reason: &str) {
+        if let Some(entry) = properties.entry(name).filter(|_| !resource.is_generated) {
+            let path = resource.property_path(name);
+            let status = Status::Inert(format!("{reason}; requests to it fail with 502"));
+            self.ledger.note(&entry.place, &path, status);
+        }
     }
 
     fn environment(

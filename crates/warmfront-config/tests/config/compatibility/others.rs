@@ -207,7 +207,8 @@ const FUNCTION: &[Row] = &[
     row("RecursiveLoop", "Terminate"),
     row("ReservedConcurrentExecutions", "5"),
     row("Role", "arn"),
-    row("Runtime", "nodejs22.x"),
+    row("Runtime", "nodejs22.x").when("Node.js or Python"),
+    row("Runtime", "java21").when("another"),
     row("RuntimeManagementConfig", "{}"),
     row("SnapStart", "{}"),
     row("Tags", "[]"),
@@ -250,4 +251,5 @@ pub(super) const WHOLE: &[(&str, &str)] = &[
         "AWS::CloudFront::VpcOrigin",
         r#"{"VpcOriginEndpointConfig": {"Name": "inside", "Arn": "arn"}}"#,
     ),
+    ("AWS::Logs::Delivery", r#"{"DeliverySourceName": "a", "DeliveryDestinationArn": "b"}"#),
 ];

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use warmfront_config::{KnownProperty, RESOURCE_TYPES, Status};
+use warmfront_config::{KnownProperty, Status};
 
 use super::cases::{API as API_TYPE, Coverage, canonical};
 use super::features::{API, Feature, LIFETIMES, NAMES, PATTERNS, POLICIES};
@@ -34,11 +34,8 @@ pub(super) fn page(known: &[KnownProperty]) -> String {
     }
     heading(&mut page, "Other resources", "Each as a whole; its properties are not looked into.");
     page.push_str("| resource | here |\n|---|---|\n");
-    for kind in RESOURCE_TYPES {
-        if let Some((_, properties)) = WHOLE.iter().find(|(whole, _)| *whole == kind) {
-            let kind_name = kind.trim_start_matches("AWS::CloudFront::");
-            let _ = writeln!(page, "| {kind_name} | {} |", said(&of_resource(kind, properties)));
-        }
+    for (kind, properties) in WHOLE {
+        let _ = writeln!(page, "| `{kind}` | {} |", said(&of_resource(kind, properties)));
     }
     heading(
         &mut page,
