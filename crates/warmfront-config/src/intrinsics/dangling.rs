@@ -114,6 +114,6 @@ pub(super) fn made_elsewhere(name: &str) -> Option<&'static str> {
         );
     }
     matches!(name, "ServerlessHttpApi" | "ServerlessRestApi").then_some(
-        "AWS SAM makes it for HttpApi and Api events that name no API of their own; here is none",
+        "AWS SAM makes it for HttpApi and Api events of functions that name no API of their own, and here is none; events of state machines are not read: send such an origin elsewhere with its name written out, and --origin ID=http://localhost:PORT",
     )
 }

@@ -189,7 +189,7 @@ fn names_that_a_framework_makes_lead_to_the_file_that_makes_them() {
     for (name, part) in [
         ("ApiGatewayRestApi", "give the serverless.yml that this file is a part of"),
         ("IndexLambdaFunctionUrl", "give the serverless.yml that this file is a part of"),
-        ("ServerlessRestApi", "Api events that name no API"),
+        ("ServerlessRestApi", "Api events of functions that name no API"),
     ] {
         let text = TEMPLATE
             .replace(" API}}", "}}")
