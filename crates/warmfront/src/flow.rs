@@ -1,7 +1,7 @@
 //! The walk of a request. This is the only file that knows the order:
 //!
-//! framing, distribution (or the one in staging), behavior, country, admission, signature, cache key,
-//! lookup, fetch, reply.
+//! framing, distribution (or the one in staging), behavior, country, admission, signature, then a tunnel,
+//! a gRPC call, or cache key, lookup and fetch; at the end the error page, the headers policy, the reply.
 //!
 //! Each line calls one room and matches on its answer. What happens behind a miss is `fetch`'s story.
 
