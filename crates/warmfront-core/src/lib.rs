@@ -10,6 +10,7 @@ pub mod admission;
 pub mod api;
 pub mod behavior;
 pub mod caching;
+pub mod compression;
 pub mod continuous_deployment;
 pub mod distribution;
 pub mod error_page;

@@ -28,6 +28,8 @@ pub struct CacheControl {
     pub proxy_revalidate: bool,
     /// `immutable`: a word to browsers (RFC 8246); a shared cache has its lifetime anyway.
     pub immutable: bool,
+    /// `no-transform`: what passes on the body leaves it as it is (RFC 9110 §7.7).
+    pub no_transform: bool,
     /// `max-age`, at most [`MAX_SECONDS`].
     pub max_age: Option<Duration>,
     /// `s-maxage`, at most [`MAX_SECONDS`].
@@ -88,6 +90,8 @@ impl CacheControl {
             self.public |= argument.is_none(); // the one word that permits: exactly as in the ABNF
         } else if is("immutable") {
             self.immutable = true;
+        } else if is("no-transform") {
+            self.no_transform = true;
         }
     }
 }

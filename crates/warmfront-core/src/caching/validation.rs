@@ -4,6 +4,7 @@
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
+use crate::compression::head::{varies_by_encoding, vary_by_encoding, weaken_etag};
 use crate::http::date;
 
 /// The conditions that ask the origin about a stored response: If-None-Match with its ETag,
@@ -38,6 +39,9 @@ pub fn confirms(stored: &HeaderMap, not_modified: &HeaderMap) -> bool {
 /// The head of the stored response after a 304 (RFC 9111 §3.2): every field of the 304 replaces the
 /// stored field of that name, except those that describe the stored body.
 ///
+/// Where the edge has compressed the stored body, the origin speaks of its own bytes: a weak ETag does not
+/// become strong, and what is encoded still varies by Accept-Encoding.
+///
 /// Strip hop-by-hop fields from the 304 before, and call `stored_head` on the result as after any
 /// fetch; `storable` in between sees the Age of the 304.
 pub fn update_stored(stored: &HeaderMap, not_modified: &HeaderMap) -> HeaderMap {
@@ -48,15 +52,23 @@ pub fn update_stored(stored: &HeaderMap, not_modified: &HeaderMap) -> HeaderMap 
             updated.append(name, value.clone());
         }
     }
+    if stored.get(header::ETAG).is_some_and(|etag| etag.as_bytes().starts_with(b"W/")) {
+        weaken_etag(&mut updated);
+    }
+    if stored.contains_key(header::CONTENT_ENCODING) && varies_by_encoding(stored) {
+        vary_by_encoding(&mut updated);
+    }
     updated
 }
 
-const DESCRIBES_BODY: [HeaderName; 6] = [
+const DESCRIBES_BODY: [HeaderName; 8] = [
     header::CONTENT_LENGTH,
     header::CONTENT_ENCODING,
     header::CONTENT_RANGE,
     HeaderName::from_static("content-md5"),
     HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
     header::TRANSFER_ENCODING,
 ];
 
@@ -330,6 +342,28 @@ mod tests {
             "X-New: 2",
         ]);
         assert_eq!(update_stored(&stored, &not_modified), expected);
+    }
+
+    #[test]
+    fn a_304_leaves_what_the_edge_compressed_compressed() {
+        let check = |stored: &[&str], not_modified: &[&str], expected: &[&str]| {
+            let updated = update_stored(&headers(stored), &headers(not_modified));
+            assert_eq!(updated, headers(expected), "{stored:?} {not_modified:?}");
+        };
+        let compressed = ["ETag: W/\"a\"", "Content-Encoding: br", "Vary: Accept-Encoding"];
+        check(&compressed, &["ETag: \"a\"", "Repr-Digest: x", "Content-Length: 9"], &compressed);
+        check(
+            &compressed,
+            &["ETag: W/\"a\"", "Vary: accept-encoding"],
+            &["ETag: W/\"a\"", "Content-Encoding: br", "Vary: accept-encoding"],
+        );
+        check(
+            &compressed,
+            &["Vary: Origin"],
+            &["ETag: W/\"a\"", "Content-Encoding: br", "Vary: Origin", "Vary: Accept-Encoding"],
+        );
+        check(&["Vary: Accept-Encoding"], &["Vary: Origin"], &["Vary: Origin"]);
+        check(&["ETag: \"a\""], &["ETag: \"a\""], &["ETag: \"a\""]);
     }
 
     #[test]

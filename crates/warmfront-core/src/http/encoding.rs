@@ -77,7 +77,7 @@ fn enabled(policy: &CachePolicy) -> Option<(bool, bool)> {
 }
 
 /// Whether the field names `coding` with a weight above zero (RFC 9110 §12.5.3). `*` names nothing.
-fn accepts(headers: &HeaderMap, coding: &[u8]) -> bool {
+pub fn accepts(headers: &HeaderMap, coding: &[u8]) -> bool {
     let members = headers.get_all(header::ACCEPT_ENCODING).into_iter();
     members.flat_map(|value| value.as_bytes().split(|&byte| byte == b',')).any(|member| {
         let mut parts = member.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
