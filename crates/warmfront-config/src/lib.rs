@@ -36,6 +36,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use warmfront_core::Stack;
+use warmfront_core::caching::CacheRules;
 
 pub use compile::listing::{KnownProperty, known_properties};
 pub use diagnostic::{Diagnostic, Severity};
@@ -87,6 +88,8 @@ pub struct Options {
     pub standard_log: StandardLog,
     /// Whether `--real-time-log` is given.
     pub real_time_log: bool,
+    /// `--profile`: the cache rules of every behavior.
+    pub rules: CacheRules,
     /// The process environment, for `${env:NAME}`.
     pub env: BTreeMap<String, String>,
 }

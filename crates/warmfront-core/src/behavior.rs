@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::access::signed::TrustedKeys;
+use crate::caching::CacheRules;
 use crate::log_field::LogField;
 use crate::origin::Failover;
 use crate::path_pattern::PathPattern;
@@ -37,6 +38,8 @@ pub struct Behavior {
     pub grpc: bool,
     /// `RealtimeLogConfigArn`.
     pub real_time_log: Option<Arc<RealTimeLog>>,
+    /// Which cache rules hold: CloudFront's or RFC 9111's.
+    pub rules: CacheRules,
 }
 
 /// One `AWS::CloudFront::RealtimeLogConfig`.

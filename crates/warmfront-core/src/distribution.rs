@@ -9,7 +9,6 @@ use crate::access::geo::GeoRestriction;
 use crate::access::signed::TrustedKeys;
 use crate::api::Api;
 use crate::behavior::Behavior;
-use crate::caching::CacheRules;
 use crate::continuous_deployment::ContinuousDeployment;
 use crate::function::Function;
 use crate::http::host;
@@ -60,8 +59,6 @@ pub struct Distribution {
     pub geo_restriction: GeoRestriction,
     /// Standard logs; `None`: none are written.
     pub logging: Option<Logging>,
-    /// Which cache rules hold: CloudFront's or RFC 9111's.
-    pub rules: CacheRules,
     /// Part of every cache key: what was stored under another number is not found any more.
     pub cache_epoch: u32,
     /// How viewers come to it.

@@ -28,7 +28,6 @@ pub(crate) fn distribution() -> Distribution {
         http_version: HttpVersion::default(),
         geo_restriction: GeoRestriction::None,
         logging: None,
-        rules: CacheRules::default(),
         cache_epoch: 0,
         role: Role::Standard,
         continuous_deployment: None,
@@ -89,6 +88,7 @@ pub(crate) fn behavior(pattern: &str) -> Behavior {
         trusted_keys: None,
         grpc: false,
         real_time_log: None,
+        rules: CacheRules::default(),
     }
 }
 

@@ -42,6 +42,7 @@ pub(crate) fn options(args: &SourceArgs) -> Options {
         strict: args.strict,
         standard_log: args.standard_log,
         real_time_log: args.real_time_log,
+        rules: args.profile.unwrap_or_default().rules(),
         knows_countries: crate::geography::knows_countries(args),
         can_sign: Credentials::of(&env).current().is_some(),
         env,

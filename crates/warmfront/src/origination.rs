@@ -259,7 +259,7 @@ impl Origination {
             ttl: &policy.ttl,
             error_caching_min_ttl: self.distribution.error_caching_min_ttl(status.as_u16()),
             forwards_cookies: forwards_cookies(&self.behavior),
-            rules: self.distribution.rules,
+            rules: self.behavior.rules,
             asked_for_range: request.contains_key(http::header::RANGE),
             authorization_unkeyed: !keyed && request.contains_key(http::header::AUTHORIZATION),
             s3: asking.is_s3(),

@@ -60,6 +60,7 @@ impl Compiler<'_> {
             trusted_keys,
             grpc,
             real_time_log: self.real_time_log(node, path),
+            rules: self.options.rules,
         })
     }
 

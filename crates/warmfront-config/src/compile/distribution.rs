@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use http::{HeaderName, Uri};
 use warmfront_core::Distribution;
-use warmfront_core::caching::CacheRules;
 use warmfront_core::distribution::{ErrorPage, ErrorResponse, HttpVersion, Role};
 
 use super::Compiler;
@@ -96,7 +95,6 @@ impl Compiler<'_> {
             http_version,
             logging: self.logging(config, &path),
             geo_restriction: geo_restriction.unwrap_or_default(),
-            rules: CacheRules::CloudFront,
             cache_epoch: 0,
             role: if is_staging { Role::Staging } else { Role::Standard },
             continuous_deployment: None,

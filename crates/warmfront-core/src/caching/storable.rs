@@ -163,7 +163,7 @@ fn answer_lifetime(
     let ttl = facts.ttl;
     let initial_age = ttl::initial_age(facts.headers);
     let (fresh_for, rule) = if let Some(forbids) = forbids(control) {
-        if ttl.min().is_zero() || !facts.rules.min_ttl_overrides_origin() {
+        if ttl.min().is_zero() || !facts.rules.min_ttl_overrides_origin {
             return Err(NotStored::OriginForbids(forbids));
         }
         // CloudFront guide, Min TTL: kept even then, for exactly MinTTL; max-age beside the
@@ -173,7 +173,7 @@ fn answer_lifetime(
     } else if let Some(explicit) = ttl::explicit(control, facts.headers, initial_age, now) {
         ttl::bounded(explicit, ttl)
     } else {
-        let default = if facts.rules.has_default_ttl() { ttl.default() } else { Duration::ZERO };
+        let default = ttl.default();
         (default, TtlRule { source: TtlSource::DefaultTtl(default), limit: None })
     };
     let (stale_while_revalidate, stale_if_error) = ttl::stale_windows(control, ttl, facts.rules);

@@ -154,7 +154,7 @@ pub(super) fn stale_windows(
 ) -> (Duration, Duration) {
     let forbidden = control.must_revalidate
         || control.proxy_revalidate
-        || (rules.s_maxage_forbids_stale() && control.s_maxage.is_some());
+        || (rules.s_maxage_forbids_stale && control.s_maxage.is_some());
     if forbidden {
         return (Duration::ZERO, Duration::ZERO);
     }

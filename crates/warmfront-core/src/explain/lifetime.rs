@@ -65,7 +65,7 @@ fn decide(
         ttl: &policy.ttl,
         error_caching_min_ttl: distribution.error_caching_min_ttl(status.as_u16()),
         forwards_cookies: forwards_cookies(behavior),
-        rules: distribution.rules,
+        rules: behavior.rules,
         asked_for_range: sent.contains_key(header::RANGE),
         authorization_unkeyed: sent.contains_key(header::AUTHORIZATION)
             && !policy.headers.contains(&header::AUTHORIZATION),

@@ -60,6 +60,8 @@ impl<'a> InProcess<'a> {
         let geo = if geography::knows_countries(&own.from) { &own.from } else { self.args };
         let mut access = geography::access(geo).map_err(|error| OpenError(error.to_string()))?;
         access.believes_country_header = own.from.geo_header || self.args.geo_header;
+        // What a case says of its profile is part of what it expects.
+        all.rules = own.from.profile.or(self.args.profile).unwrap_or_default().rules();
         let own = options(&own.from);
         all.knows_countries |= own.knows_countries;
         all.parameters.extend(own.parameters);

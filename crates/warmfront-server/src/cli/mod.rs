@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use warmfront_core::access::geo::Country;
+use warmfront_core::caching::CacheRules;
 
 pub(crate) use address::Bind;
 pub(crate) use logs::{LogStyle, LogTarget, LogTargets, StandardFormat, StandardLogTo};
@@ -83,6 +84,9 @@ pub(crate) struct SourceArgs {
     /// X-Warmfront-Viewer-Country: CC. Not behind a proxy on this machine
     #[arg(long, env = "WARMFRONT_GEO_HEADER", value_parser = FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub(crate) geo_header: bool,
+    /// Which rules the cache follows; default: cloudfront
+    #[arg(long, value_name = "PROFILE", env = "WARMFRONT_PROFILE")]
+    pub(crate) profile: Option<Profile>,
     /// Serve although NAME, which protects, is not effective yet
     #[arg(long = "allow-unprotected", value_name = "NAME")]
     pub(crate) allow_unprotected: Vec<String>,
@@ -221,6 +225,26 @@ pub(crate) struct TestArgs {
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) from: SourceArgs,
+}
+
+/// Which rules the cache follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Profile {
+    /// As CloudFront does, where it differs from the standard, too
+    #[default]
+    #[value(name = "cloudfront")]
+    CloudFront,
+    /// As RFC 9111 and its companions want a shared cache to be
+    Rfc9111,
+}
+
+impl Profile {
+    pub(crate) fn rules(self) -> CacheRules {
+        match self {
+            Profile::CloudFront => CacheRules::CLOUDFRONT,
+            Profile::Rfc9111 => CacheRules::RFC9111,
+        }
+    }
 }
 
 /// How access log lines look.
@@ -429,6 +453,7 @@ mod tests {
             ("run --standard-log-fields date", "--standard-log"),
             ("run --standard-log w3c=- --real-time-log -", "a target each"),
             ("run --geo Germany", "two letters, such as DE"),
+            ("run --profile varnish", "cloudfront, rfc9111"),
             ("test", "CASE"),
         ];
         for (arguments, part) in rows {
@@ -448,7 +473,6 @@ mod tests {
             ("run --kvs store=file.json", "--kvs"),
             ("run --cache-dir x", "--cache-dir"),
             ("run --cache-disk 1GiB", "--cache-disk"),
-            ("run --profile rfc9111", "--profile rfc9111"),
             ("check x.yml --kvs store=file.json", "--kvs"),
         ];
         for (arguments, name) in rows {

@@ -42,8 +42,6 @@ pub(crate) struct UnbuiltRunFlags {
 pub(crate) struct UnbuiltSourceFlags {
     #[arg(long, hide = true, env = "WARMFRONT_KVS")]
     kvs: Vec<String>,
-    #[arg(long, hide = true, env = "WARMFRONT_PROFILE", default_value = "cloudfront")]
-    profile: String,
 }
 
 impl UnbuiltCommand {
@@ -77,11 +75,6 @@ impl UnbuiltSourceFlags {
         if !self.kvs.is_empty() {
             return Err("--kvs is not built yet: this version has no KeyValueStore".to_owned());
         }
-        match self.profile.as_str() {
-            // The default profile; a SourceArgs made by Default has no value at all.
-            "cloudfront" | "" => Ok(()),
-            "rfc9111" => Err("--profile rfc9111 is not built yet; cloudfront is".to_owned()),
-            other => Err(format!("--profile {other:?}: the profiles are cloudfront and rfc9111")),
-        }
+        Ok(())
     }
 }

@@ -99,6 +99,7 @@ pub(crate) fn stack(ttl: (u64, u64, u64)) -> Arc<Stack> {
         trusted_keys: None,
         grpc: false,
         real_time_log: None,
+        rules: Default::default(),
     };
     let distribution = Distribution {
         id: "E1234567890ABC".into(),
@@ -116,7 +117,6 @@ pub(crate) fn stack(ttl: (u64, u64, u64)) -> Arc<Stack> {
         role: Default::default(),
         continuous_deployment: None,
         cache_tag_header: None,
-        rules: Default::default(),
         cache_epoch: 0,
     };
     Arc::new(Stack { distributions: vec![Arc::new(distribution)], ..Stack::default() })

@@ -1,0 +1,141 @@
+//! The switches in which caches differ, and the two settings of all of them that have a name.
+//!
+//! Every decision in `caching`, and the few elsewhere that a profile moves, asks the [`CacheRules`] of its
+//! behavior. A switch says what happens, never why: the source stands beside the line it decides.
+
+use std::fmt;
+
+/// Which rules a cache follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheRules {
+    /// The lifetime of a response that names none.
+    pub unnamed_lifetime: UnnamedLifetime,
+    /// MinTTL > 0 stores what the origin marked no-store, no-cache or private.
+    pub min_ttl_overrides_origin: bool,
+    /// Errors are stored for ErrorCachingMinTTL, whatever they say, and a failing origin is left alone for as
+    /// long.
+    pub has_error_caching_min_ttl: bool,
+    /// Which statuses may be stored.
+    pub statuses: StorableStatuses,
+    /// A response marked no-cache is stored, and asked about each time before it answers.
+    pub stores_no_cache: bool,
+    /// s-maxage forbids stale answers, as proxy-revalidate does.
+    pub s_maxage_forbids_stale: bool,
+    /// What was on its way for longer than its Age says is as old as its Date says.
+    pub apparent_age: bool,
+    /// CDN-Cache-Control stands in for Cache-Control and Expires.
+    pub targeted_cache_control: bool,
+    /// Authorization among the headers of the key permits storing.
+    pub keyed_authorization_permits: bool,
+    /// Vary selects among several stored responses.
+    pub vary_selects: bool,
+    /// Where the origin gets cookies, nothing is collapsed or revalidated.
+    pub cookies_forbid_sharing: bool,
+    /// The key begins with scheme and host, and has every part of the query that the origin gets.
+    pub whole_url_in_key: bool,
+    /// Headers of a response reach viewers as the origin sent them: Vary unfiltered, Set-Cookie kept.
+    pub keeps_response_headers: bool,
+    /// The answer to POST may be stored, and answers GET and HEAD.
+    pub stores_post: bool,
+    /// A non-error answer to an unsafe method invalidates what is stored for its URI.
+    pub unsafe_invalidates: bool,
+    /// The answer to a HEAD refreshes or invalidates the stored answer to GET.
+    pub head_updates: bool,
+    /// Any method reaches the origin, and GET and HEAD may have a body.
+    pub any_method: bool,
+    /// The viewer's Cache-Control and Pragma count.
+    pub honors_viewer: bool,
+}
+
+/// The lifetime of a response without an explicit one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnnamedLifetime {
+    /// DefaultTTL.
+    DefaultTtl,
+    /// A part of the time since Last-Modified, for statuses that RFC 9110 §15.1 names.
+    Heuristic,
+}
+
+/// Which statuses may be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StorableStatuses {
+    /// Those of CloudFront's table.
+    Listed,
+    /// Any final one, if it has an explicit lifetime or is heuristically cacheable.
+    Final,
+}
+
+impl CacheRules {
+    /// As CloudFront does, deviations from RFC 9111 included.
+    pub const CLOUDFRONT: Self = Self {
+        unnamed_lifetime: UnnamedLifetime::DefaultTtl,
+        min_ttl_overrides_origin: true,
+        has_error_caching_min_ttl: true,
+        statuses: StorableStatuses::Listed,
+        stores_no_cache: false,
+        // CloudFront's guide promises the stale copy whenever no directive speaks against it, and shows
+        // s-maxage beside the stale directives.
+        s_maxage_forbids_stale: false,
+        apparent_age: false,
+        targeted_cache_control: false,
+        keyed_authorization_permits: true,
+        vary_selects: false,
+        cookies_forbid_sharing: true,
+        whole_url_in_key: false,
+        keeps_response_headers: false,
+        stores_post: false,
+        unsafe_invalidates: false,
+        head_updates: false,
+        any_method: false,
+        honors_viewer: false,
+    };
+
+    /// As RFC 9111 and its companions want a shared cache to be.
+    pub const RFC9111: Self = Self {
+        unnamed_lifetime: UnnamedLifetime::Heuristic,
+        min_ttl_overrides_origin: false,
+        has_error_caching_min_ttl: false,
+        statuses: StorableStatuses::Final,
+        stores_no_cache: true,
+        s_maxage_forbids_stale: true,
+        apparent_age: true,
+        targeted_cache_control: true,
+        keyed_authorization_permits: false,
+        vary_selects: true,
+        cookies_forbid_sharing: false,
+        whole_url_in_key: true,
+        keeps_response_headers: true,
+        stores_post: true,
+        unsafe_invalidates: true,
+        head_updates: true,
+        any_method: true,
+        // What a CDN does: a viewer's reload must not reach the origin (RFC 9111 §5.2.1 leaves it open).
+        honors_viewer: false,
+    };
+
+    /// The profile of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "cloudfront" => Some(Self::CLOUDFRONT),
+            "rfc9111" => Some(Self::RFC9111),
+            _ => None,
+        }
+    }
+}
+
+impl Default for CacheRules {
+    fn default() -> Self {
+        Self::CLOUDFRONT
+    }
+}
+
+impl fmt::Display for CacheRules {
+    /// The name of the profile.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match *self {
+            Self::CLOUDFRONT => "cloudfront",
+            Self::RFC9111 => "rfc9111",
+            _ => "a profile of its own",
+        })
+    }
+}
