@@ -21,7 +21,8 @@ use warmfront_core::policy::forwards_cookies;
 
 use crate::body::Body;
 use crate::cache::{
-    Failure, FillHead, Outcome, Permit, Source, StoredHead, StoredMeta, StoredResponse, pump,
+    Failure, FillHead, Generation, Outcome, Permit, Source, StoredHead, StoredMeta, StoredResponse,
+    pump,
 };
 use crate::error_pages::Pages;
 use crate::origin::{OriginError, OriginResponse};
@@ -160,6 +161,7 @@ impl Fetch {
             lifetime,
             stored_at: origination.shared.clock.monotonic(),
             source: answered.source,
+            epoch: self.permit.epoch,
         };
         let refreshed = Arc::new(stale.refreshed(meta));
         let kept = match storable {
@@ -211,6 +213,7 @@ impl Fetch {
         let now = self.origination.shared.clock.monotonic();
         let mut memory = StoredResponse::failed(failure, lifetime, now);
         memory.meta.source = source;
+        memory.meta.epoch = self.permit.epoch;
         memory
     }
 
@@ -293,7 +296,7 @@ impl Fetch {
     async fn store(mut self, mut response: OriginResponse, lifetime: Lifetime, source: Source) {
         let length = response.body.size_hint().exact();
         let storage = &self.origination.shared.cache.storage;
-        let Ok(writer) = storage.begin(&self.permit.key, length) else {
+        let Ok(writer) = storage.begin(&self.permit.key, Generation::random(), length) else {
             return self.hand_to_leader(response);
         };
         let shared = &self.origination.shared;
@@ -312,6 +315,7 @@ impl Fetch {
             lifetime,
             stored_at: shared.clock.monotonic(),
             source,
+            epoch: self.permit.epoch,
         };
         let shared_answer = !meta.lifetime.fresh_for.is_zero();
         let fill_head = FillHead {

@@ -29,13 +29,14 @@ use warmfront_core::{Behavior, Distribution};
 
 use crate::asked::Asked;
 use crate::body::Body;
-use crate::cache::{Fills, Join, Outcome, Source, StoredResponse};
+use crate::cache::{Fills, Join, Outcome, StoredResponse};
 use crate::deployment::{Deployed, deployed};
 use crate::edge::Edge;
 use crate::error_pages::{self, Pages};
 use crate::exchange::{Exchange, Scope};
 use crate::explaining::Kept;
 use crate::fetch::{Fetch, nothing_stored};
+use crate::lookup::{Verdict, verdict};
 use crate::origination::{self, Originated, Origination};
 use crate::request::{Reply, Viewer, ViewerRequest};
 use crate::respond::{self, Answer, result};
@@ -197,8 +198,10 @@ impl Route<'_> {
             return Box::pin(self.answer_from_origin(std::mem::take(body))).await;
         }
         let key = self.key();
-        // A hit needs no second look at the clock.
-        match self.lookup(&key, self.exchange.started()) {
+        let shared = self.exchange.shared();
+        // A hit in memory needs no second look at the clock.
+        let (stored, now) = shared.cache.find(&key, self.exchange.started(), &*shared.clock).await;
+        match self.judge(&key, stored, now) {
             Lookup::Answer(answer) => answer,
             Lookup::Origin(stale) => Box::pin(self.answer_by_fetch(&key, stale)).await,
         }
@@ -236,7 +239,7 @@ impl Route<'_> {
                         cache.fills.retire(key, &ticket);
                         // Time has passed, and somebody else may have filled it.
                         now = self.exchange.shared().clock.monotonic();
-                        stale = match self.lookup(key, now) {
+                        stale = match self.lookup(key, now).await {
                             Lookup::Answer(answer) => return answer,
                             Lookup::Origin(stale) => stale,
                         };
@@ -249,7 +252,7 @@ impl Route<'_> {
                 },
                 Join::Lead(permit, ticket) => {
                     // Between the lookup and the permit another fill may have finished.
-                    match self.lookup(key, now) {
+                    match self.lookup(key, now).await {
                         Lookup::Answer(answer) => return answer,
                         Lookup::Origin(stale) => self.start_fetch((permit, ticket), stale),
                     }
@@ -273,37 +276,35 @@ impl Route<'_> {
         }
     }
 
-    fn lookup(&self, key: &[u8], now: Duration) -> Lookup {
-        let shared = &self.exchange.shared();
-        let Some(stored) = shared.cache.storage.lookup(key) else { return Lookup::Origin(None) };
-        if self.failing.is_some()
-            && let Source::ErrorPage(status) = stored.meta.source
-        {
-            // The page cannot be had, and has a page in its place that is not meant here.
-            return match freshness(&stored.meta.lifetime, stored.resident(now)) {
-                Freshness::Fresh => Lookup::Answer(self.failed(status.as_u16(), "OriginCommError")),
-                _ => Lookup::Origin(None),
-            };
-        }
-        let hit = |result| {
-            self.exchange.kept(|| Kept::For(stored.meta.lifetime));
-            Lookup::Answer(respond::from_stored(
-                self.exchange.id(),
-                self.head,
-                &stored,
-                result,
-                now,
-            ))
-        };
-        match freshness(&stored.meta.lifetime, stored.resident(now)) {
-            Freshness::Fresh => hit(result::HIT),
-            _ if stored.spares_origin(now) => hit(result::HIT),
-            Freshness::StaleWhileRevalidate => {
-                self.refresh_behind(key, &stored);
-                hit(result::HIT)
+    /// What becomes of the request, given what is stored.
+    fn judge(&self, key: &[u8], stored: Option<Arc<StoredResponse>>, now: Duration) -> Lookup {
+        let verdict = verdict(stored.as_deref(), now, self.failing.is_some());
+        let Some(stored) = stored else { return Lookup::Origin(None) };
+        match verdict {
+            Verdict::Fresh | Verdict::SparesOrigin => {}
+            Verdict::StaleWhileRevalidate => self.refresh_behind(key, &stored),
+            Verdict::Expired => return Lookup::Origin(Some(stored)),
+            Verdict::NothingStored => return Lookup::Origin(None),
+            // The page cannot be had, and what is there in its place is not meant here.
+            Verdict::PageHasPage(status) => {
+                return Lookup::Answer(self.failed(status.as_u16(), "OriginCommError"));
             }
-            Freshness::Stale => Lookup::Origin(Some(stored)),
         }
+        self.exchange.kept(|| Kept::For(stored.meta.lifetime));
+        Lookup::Answer(respond::from_stored(
+            self.exchange.id(),
+            self.head,
+            &stored,
+            result::HIT,
+            now,
+        ))
+    }
+
+    /// Looks `key` up and judges what is there.
+    async fn lookup(&self, key: &[u8], now: Duration) -> Lookup {
+        let shared = self.exchange.shared();
+        let (stored, now) = shared.cache.find(key, now, &*shared.clock).await;
+        self.judge(key, stored, now)
     }
 
     fn answer_outcome(&self, outcome: Outcome, ticket: crate::cache::Ticket, led: bool) -> Answer {
@@ -442,12 +443,5 @@ impl Outcome {
             }
             _ => false,
         }
-    }
-}
-
-impl StoredResponse {
-    /// A copy that answers while its failing origin is left alone.
-    fn spares_origin(&self, now: Duration) -> bool {
-        self.spare_origin_until.is_some_and(|until| now < until)
     }
 }

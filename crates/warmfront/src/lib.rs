@@ -19,6 +19,7 @@ mod flow;
 #[cfg(feature = "lambda")]
 pub mod function;
 mod identity;
+mod lookup;
 pub mod observe;
 pub mod origin;
 mod origination;
@@ -32,6 +33,7 @@ pub use body::{Body, BodyError};
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use edge::Edge;
 pub use identity::POP;
+pub use lookup::Verdict;
 pub use observe::{AccessRecord, Observer};
 pub use origin::{Connector, OriginError, OriginRequest, OriginResponse};
 pub use request::{Handshake, IdleLimit, Reply, TlsInfo, Viewer, ViewerRequest};

@@ -41,13 +41,13 @@ impl Fills {
         let (fill, ticket) = new_fill();
         let key = CacheKey::new(key);
         shard.insert(key.clone(), fill.clone());
-        Join::Lead(Permit { key, fill, fills: Some(self.clone()) }, ticket)
+        Join::Lead(Permit { key, fill, epoch: 0, fills: Some(self.clone()) }, ticket)
     }
 
     /// A fill that nobody else can join, for requests that are never collapsed.
     pub(crate) fn alone(key: &[u8]) -> (Permit, Ticket) {
         let (fill, ticket) = new_fill();
-        (Permit { key: CacheKey::new(key), fill, fills: None }, ticket)
+        (Permit { key: CacheKey::new(key), fill, epoch: 0, fills: None }, ticket)
     }
 
     /// Whether `key` is being filled now.
@@ -82,6 +82,8 @@ fn new_fill() -> (Arc<Fill>, Ticket) {
 pub(crate) struct Permit {
     pub(crate) key: CacheKey,
     pub(crate) fill: Arc<Fill>,
+    /// How many purges there had been when the lead was taken.
+    pub(crate) epoch: u64,
     fills: Option<Arc<Fills>>,
 }
 

@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 use quick_cache::sync::{Cache, EntryAction, EntryResult};
 use quick_cache::{OptionsBuilder, Weighter};
 
-use super::storage::{Storage, TooLarge, Usage, Writer};
-use super::{CacheKey, CacheOptions, StoredMeta, StoredResponse};
+use super::storage::{Found, Storage, TooLarge, Usage, Visited, Writer};
+use super::{CacheKey, CacheOptions, FragmentId, Generation, StoredMeta, StoredResponse};
 
 /// The index is split, so that threads rarely wait for each other. An object must fit into one part.
 const SHARDS: usize = 4;
@@ -64,11 +64,22 @@ impl MemoryStorage {
 }
 
 impl Storage for MemoryStorage {
-    fn lookup(&self, key: &[u8]) -> Option<Arc<StoredResponse>> {
-        self.objects.get(key)
+    fn lookup(&self, key: &[u8]) -> Found<Arc<StoredResponse>> {
+        self.objects.get(key).into()
     }
 
-    fn begin(&self, key: &CacheKey, length: Option<u64>) -> Result<Box<dyn Writer>, TooLarge> {
+    fn fragment(&self, _: FragmentId) -> Found<Bytes> {
+        Found::Nowhere
+    }
+
+    fn keep(&self, _: FragmentId, _: Bytes) {}
+
+    fn begin(
+        &self,
+        key: &CacheKey,
+        _: Generation,
+        length: Option<u64>,
+    ) -> Result<Box<dyn Writer>, TooLarge> {
         if length.is_some_and(|length| length > self.largest_object) {
             return Err(TooLarge);
         }
@@ -98,6 +109,17 @@ impl Storage for MemoryStorage {
         if let EntryResult::Vacant(place) = entry {
             // Lost only if somebody else fills the place at the same moment.
             let _ = place.insert(response);
+        }
+    }
+
+    fn remove(&self, key: &[u8], known: Option<&Arc<StoredResponse>>) {
+        self.objects.remove_if(key, |stored| known.is_none_or(|known| Arc::ptr_eq(known, stored)));
+    }
+
+    fn visit(&self, see: &mut dyn FnMut(Visited<'_>)) {
+        for (key, stored) in self.objects.iter() {
+            let bytes = ByWeight.weight(&key, &stored);
+            see(Visited { key: key.as_bytes(), meta: &stored.meta, bytes });
         }
     }
 
@@ -213,7 +235,7 @@ mod tests {
     }
 
     fn store(storage: &MemoryStorage, name: &str, pieces: &[usize]) -> Result<(), TooLarge> {
-        let mut writer = storage.begin(&key(name), None)?;
+        let mut writer = storage.begin(&key(name), Generation::random(), None)?;
         for size in pieces {
             writer.append(Bytes::from(vec![b'x'; *size]))?;
         }
@@ -221,17 +243,49 @@ mod tests {
         Ok(())
     }
 
+    fn found(storage: &MemoryStorage, name: &str) -> Option<Arc<StoredResponse>> {
+        match storage.lookup(name.as_bytes()) {
+            Found::Here(found) => Some(found),
+            Found::Elsewhere(_) | Found::Nowhere => None,
+        }
+    }
+
+    #[test]
+    fn what_is_removed_is_gone_unless_something_newer_is_there() {
+        let storage = MemoryStorage::new(CacheOptions::default());
+        store(&storage, "a", &[1]).unwrap();
+        let old = found(&storage, "a").unwrap();
+        store(&storage, "a", &[2]).unwrap();
+        storage.remove(b"a", Some(&old));
+        assert_eq!(found(&storage, "a").unwrap().length, 2);
+        storage.remove(b"a", None);
+        assert!(found(&storage, "a").is_none());
+    }
+
+    #[test]
+    fn a_visit_shows_every_response() {
+        let storage = MemoryStorage::new(CacheOptions::default());
+        store(&storage, "a", &[1]).unwrap();
+        store(&storage, "b", &[2]).unwrap();
+        let mut seen = Vec::new();
+        storage.visit(&mut |visited| seen.push((visited.key.to_vec(), visited.bytes)));
+        seen.sort();
+        let sum: u64 = seen.iter().map(|(_, bytes)| bytes).sum();
+        assert_eq!(seen.iter().map(|(key, _)| &key[..]).collect::<Vec<_>>(), [b"a", b"b"]);
+        assert_eq!(sum, storage.usage().bytes);
+    }
+
     #[test]
     fn a_response_is_found_only_once_it_is_complete() {
         let storage = MemoryStorage::new(CacheOptions::default());
-        let mut writer = storage.begin(&key("a"), None).unwrap();
+        let mut writer = storage.begin(&key("a"), Generation::random(), None).unwrap();
         writer.append(Bytes::from_static(b"half")).unwrap();
-        assert!(storage.lookup(b"a").is_none());
+        assert!(found(&storage, "a").is_none());
         drop(writer);
-        assert!(storage.lookup(b"a").is_none(), "a dropped writer leaves nothing");
+        assert!(found(&storage, "a").is_none(), "a dropped writer leaves nothing");
         assert_eq!(storage.filling.used.load(Ordering::Relaxed), 0);
         store(&storage, "a", &[4]).unwrap();
-        assert_eq!(storage.lookup(b"a").unwrap().length, 4);
+        assert_eq!(found(&storage, "a").unwrap().length, 4);
     }
 
     #[test]
@@ -249,17 +303,21 @@ mod tests {
     #[test]
     fn an_object_over_a_sixteenth_of_the_memory_is_not_taken() {
         let storage = MemoryStorage::new(CacheOptions { memory: 16 << 20 });
-        assert!(storage.begin(&key("a"), Some((1 << 20) + 1)).is_err(), "known by its length");
+        assert!(
+            storage.begin(&key("a"), Generation::random(), Some((1 << 20) + 1)).is_err(),
+            "known by its length"
+        );
         assert_eq!(store(&storage, "a", &[1 << 19, 1 << 19, 1]), Err(TooLarge), "found out later");
         store(&storage, "a", &[1 << 19, 1 << 19]).unwrap();
-        assert!(storage.lookup(b"a").is_some());
+        assert!(found(&storage, "a").is_some());
     }
 
     #[test]
     fn fills_together_hold_at_most_a_quarter_of_the_memory() {
         let storage = MemoryStorage::new(CacheOptions { memory: 16 << 20 });
-        let mut writers: Vec<_> =
-            (0..8).map(|n| storage.begin(&key(&format!("{n}")), None).unwrap()).collect();
+        let mut writers: Vec<_> = (0..8)
+            .map(|n| storage.begin(&key(&format!("{n}")), Generation::random(), None).unwrap())
+            .collect();
         let taken = writers
             .iter_mut()
             .map(|writer| writer.append(Bytes::from(vec![0; 1 << 20])))
@@ -273,7 +331,7 @@ mod tests {
     #[test]
     fn tiny_pieces_count_what_they_cost() {
         let storage = MemoryStorage::new(CacheOptions { memory: 16 << 20 });
-        let mut writer = storage.begin(&key("a"), None).unwrap();
+        let mut writer = storage.begin(&key("a"), Generation::random(), None).unwrap();
         let taken = (0..1 << 20).take_while(|_| writer.append(Bytes::from_static(b"x")).is_ok());
         assert_eq!(taken.count(), 1 << 12, "256 bytes each, within an object's 1 MiB");
         drop(writer);
@@ -284,18 +342,18 @@ mod tests {
     fn news_about_an_old_response_does_not_displace_a_newer_one() {
         let storage = MemoryStorage::new(CacheOptions::default());
         store(&storage, "a", &[1]).unwrap();
-        let old = storage.lookup(b"a").unwrap();
+        let old = found(&storage, "a").unwrap();
         store(&storage, "a", &[2]).unwrap();
         storage.replace(&key("a"), Some(&old), Arc::new(stored(&["news"])));
-        assert_eq!(storage.lookup(b"a").unwrap().length, 2);
+        assert_eq!(found(&storage, "a").unwrap().length, 2);
         storage.replace(&key("a"), None, Arc::new(stored(&["news"])));
-        assert_eq!(storage.lookup(b"a").unwrap().length, 2);
+        assert_eq!(found(&storage, "a").unwrap().length, 2);
 
-        let current = storage.lookup(b"a").unwrap();
+        let current = found(&storage, "a").unwrap();
         storage.replace(&key("a"), Some(&current), Arc::new(stored(&["news"])));
-        assert_eq!(storage.lookup(b"a").unwrap().length, 4);
+        assert_eq!(found(&storage, "a").unwrap().length, 4);
         storage.replace(&key("b"), None, Arc::new(stored(&["first"])));
-        assert_eq!(storage.lookup(b"b").unwrap().length, 5);
+        assert_eq!(found(&storage, "b").unwrap().length, 5);
     }
 
     #[test]

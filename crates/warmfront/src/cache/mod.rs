@@ -5,6 +5,7 @@
 
 mod collapse;
 mod fill;
+mod fragment;
 mod key;
 mod memory;
 mod pump;
@@ -16,11 +17,12 @@ use std::sync::Arc;
 
 pub(crate) use collapse::{Fills, Join, Permit};
 pub(crate) use fill::{Fill, FillHead, Outcome, Ticket};
+pub use fragment::{FRAGMENT, FragmentId, Generation};
 pub use key::CacheKey;
 pub use memory::MemoryStorage;
 pub(crate) use pump::pump;
 pub(crate) use reader::{FillBody, StoredBody};
-pub use storage::{Storage, TooLarge, Usage, Writer};
+pub use storage::{Found, Storage, TooLarge, Usage, Visited, Writer};
 #[cfg(test)]
 pub(crate) use stored::tests_support;
 pub use stored::{Failure, Source, StoredHead, StoredMeta, StoredResponse};

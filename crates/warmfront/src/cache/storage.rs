@@ -1,20 +1,62 @@
-//! Where complete responses are kept. The seam behind which memory, and later disk, lives.
+//! Where responses are kept. The seam behind which memory and disk live.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{CacheKey, StoredMeta, StoredResponse};
+use super::{CacheKey, FragmentId, Generation, StoredMeta, StoredResponse};
+
+/// What a storage has.
+pub enum Found<T> {
+    /// It is in memory.
+    Here(T),
+    /// It has to be read first; `None` when that fails, or what was read is damaged.
+    Elsewhere(Pin<Box<dyn Future<Output = Option<T>> + Send>>),
+    /// It is not stored.
+    Nowhere,
+}
+
+impl<T> Found<T> {
+    /// Waits for what has to be read.
+    pub async fn read(self) -> Option<T> {
+        match self {
+            Found::Here(found) => Some(found),
+            Found::Elsewhere(coming) => coming.await,
+            Found::Nowhere => None,
+        }
+    }
+}
+
+impl<T> From<Option<T>> for Found<T> {
+    fn from(found: Option<T>) -> Self {
+        found.map_or(Found::Nowhere, Found::Here)
+    }
+}
 
 /// Keeps responses under a limit of its own.
+///
+/// A body of up to [`FRAGMENT`](super::FRAGMENT) octets lies with its head, a longer one in fragments. What makes room
+/// for others may be a single fragment, so whoever reads must be ready for a hole.
 pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// The response under `key`, fresh or not.
-    fn lookup(&self, key: &[u8]) -> Option<Arc<StoredResponse>>;
+    fn lookup(&self, key: &[u8]) -> Found<Arc<StoredResponse>>;
 
-    /// Opens a place for a response whose head has come; `length` is its Content-Length.
-    /// `Err` when it can be seen now that the response will not fit.
-    fn begin(&self, key: &CacheKey, length: Option<u64>) -> Result<Box<dyn Writer>, TooLarge>;
+    /// One fragment of a body, also while that is being filled.
+    fn fragment(&self, id: FragmentId) -> Found<Bytes>;
+
+    /// Keeps a fragment that was fetched on its own.
+    fn keep(&self, id: FragmentId, fragment: Bytes);
+
+    /// Opens a place for a response whose head has come; `length` is its Content-Length, and `generation`
+    /// names its fragments. `Err` when it can be seen now that the response will not fit.
+    fn begin(
+        &self,
+        key: &CacheKey,
+        generation: Generation,
+        length: Option<u64>,
+    ) -> Result<Box<dyn Writer>, TooLarge>;
 
     /// Puts `response` under `key` if what is there is still `known`, or nothing: so that news about an
     /// old response never displaces a newer one that another fetch has stored meanwhile.
@@ -25,8 +67,26 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
         response: Arc<StoredResponse>,
     );
 
+    /// Forgets what is under `key`, if that is still `known`; with `None`, whatever it is.
+    fn remove(&self, key: &[u8], known: Option<&Arc<StoredResponse>>);
+
+    /// Shows every response that is kept, in no order, while others come and go. Takes as long as there
+    /// are many; never called for a request.
+    fn visit(&self, see: &mut dyn FnMut(Visited<'_>));
+
     /// What is kept now.
     fn usage(&self) -> Usage;
+}
+
+/// One response among those that [`Storage::visit`] shows.
+#[derive(Debug, Clone, Copy)]
+pub struct Visited<'a> {
+    /// Its key.
+    pub key: &'a [u8],
+    /// What is known about it.
+    pub meta: &'a StoredMeta,
+    /// Octets that it takes, its fragments included.
+    pub bytes: u64,
 }
 
 /// Takes one response, piece by piece. Dropping it forgets the pieces.

@@ -20,6 +20,8 @@ pub struct StoredMeta {
     pub stored_at: Duration,
     /// Where it comes from.
     pub source: Source,
+    /// How many purges there had been when the origin was asked: later ones may be meant for it.
+    pub epoch: u64,
 }
 
 /// Where a stored response comes from.
@@ -78,7 +80,14 @@ impl StoredResponse {
         let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::BAD_GATEWAY);
         let head = StoredHead::new(&HeaderMap::new());
         Self {
-            meta: StoredMeta { status, head, lifetime, stored_at: now, source: Source::default() },
+            meta: StoredMeta {
+                status,
+                head,
+                lifetime,
+                stored_at: now,
+                source: Source::default(),
+                epoch: 0,
+            },
             length: 0,
             pieces: Arc::new([]),
             spare_origin_until: None,
@@ -218,6 +227,7 @@ pub(crate) mod tests_support {
             lifetime,
             stored_at: Duration::ZERO,
             source: Source::default(),
+            epoch: 0,
         }
     }
 

@@ -1,0 +1,129 @@
+//! What the cache has for a request, and whether that may answer: each verdict names its reason.
+//!
+//! What happens after a verdict is `flow`'s and `fetch`'s work.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use warmfront_core::caching::freshness::{Freshness, freshness};
+
+use crate::cache::{Cache, Found, Source, StoredResponse};
+use crate::clock::Clock;
+
+/// Whether what is stored may answer a request, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is fresh.
+    Fresh,
+    /// It is stale, but its origin has just failed and is left alone for a while.
+    SparesOrigin,
+    /// It is stale and answers while one request asks the origin (RFC 5861 §3).
+    StaleWhileRevalidate,
+    /// It is stale: the origin must confirm it first.
+    Expired,
+    /// Nothing is stored under this key.
+    NothingStored,
+    /// An error page is wanted, and a page in its own place is stored instead, for this error.
+    PageHasPage(StatusCode),
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Fresh => f.write_str("fresh"),
+            Verdict::SparesOrigin => f.write_str("stale, while the failing origin is spared"),
+            Verdict::StaleWhileRevalidate => f.write_str("stale, while it is revalidated"),
+            Verdict::Expired => f.write_str("expired"),
+            Verdict::NothingStored => f.write_str("nothing stored"),
+            Verdict::PageHasPage(status) => write!(f, "the error page is itself a {status}"),
+        }
+    }
+}
+
+impl Cache {
+    /// What is stored under `key`, and when that was found out: a read from disk takes time, in memory
+    /// `now` still holds.
+    pub(crate) async fn find(
+        &self,
+        key: &[u8],
+        now: Duration,
+        clock: &dyn Clock,
+    ) -> (Option<Arc<StoredResponse>>, Duration) {
+        match self.storage.lookup(key) {
+            Found::Here(stored) => (Some(stored), now),
+            Found::Nowhere => (None, now),
+            Found::Elsewhere(coming) => {
+                let stored = coming.await;
+                (stored, clock.monotonic())
+            }
+        }
+    }
+}
+
+/// Whether `stored` may answer at `now`. `for_page`: the request fetches an error page.
+pub(crate) fn verdict(stored: Option<&StoredResponse>, now: Duration, for_page: bool) -> Verdict {
+    let Some(stored) = stored else { return Verdict::NothingStored };
+    let freshness = freshness(&stored.meta.lifetime, stored.resident(now));
+    if for_page && let Source::ErrorPage(status) = stored.meta.source {
+        return match freshness {
+            Freshness::Fresh => Verdict::PageHasPage(status),
+            _ => Verdict::NothingStored,
+        };
+    }
+    match freshness {
+        Freshness::Fresh => Verdict::Fresh,
+        _ if stored.spare_origin_until.is_some_and(|until| now < until) => Verdict::SparesOrigin,
+        Freshness::StaleWhileRevalidate => Verdict::StaleWhileRevalidate,
+        Freshness::Stale => Verdict::Expired,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::tests_support::stored;
+
+    fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// A response that is fresh for 60 s and may then be revalidated behind for 10 s.
+    fn response() -> StoredResponse {
+        let mut response = stored(&["x"]);
+        response.meta.lifetime.stale_while_revalidate = secs(10);
+        response
+    }
+
+    #[test]
+    fn time_decides() {
+        let response = response();
+        for (now, expected) in
+            [(59, Verdict::Fresh), (60, Verdict::StaleWhileRevalidate), (70, Verdict::Expired)]
+        {
+            assert_eq!(verdict(Some(&response), secs(now), false), expected, "at {now} s");
+        }
+        assert_eq!(verdict(None, secs(0), false), Verdict::NothingStored);
+    }
+
+    #[test]
+    fn a_spared_origin_is_left_alone_also_within_the_window() {
+        let response = response().sparing_origin_until(secs(90));
+        for (now, expected) in
+            [(59, Verdict::Fresh), (60, Verdict::SparesOrigin), (90, Verdict::Expired)]
+        {
+            assert_eq!(verdict(Some(&response), secs(now), false), expected, "at {now} s");
+        }
+    }
+
+    #[test]
+    fn a_page_that_has_a_page_in_its_place_is_no_page() {
+        let mut response = response();
+        response.meta.source = Source::ErrorPage(StatusCode::NOT_FOUND);
+        let for_page = |now| verdict(Some(&response), secs(now), true);
+        assert_eq!(for_page(0), Verdict::PageHasPage(StatusCode::NOT_FOUND));
+        assert_eq!(for_page(60), Verdict::NothingStored);
+        assert_eq!(verdict(Some(&response), secs(0), false), Verdict::Fresh);
+    }
+}
