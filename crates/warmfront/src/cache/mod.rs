@@ -6,18 +6,22 @@
 mod collapse;
 mod fill;
 mod fragment;
+mod head;
 mod key;
 mod memory;
 mod pump;
 mod reader;
+mod shapes;
 mod storage;
 mod stored;
+mod weight;
 
 use std::sync::Arc;
 
 pub(crate) use collapse::{Fills, Join, Permit};
 pub(crate) use fill::{Fill, FillHead, Outcome, Ticket};
 pub use fragment::{FRAGMENT, FragmentId, Generation};
+pub use head::StoredHead;
 pub use key::CacheKey;
 pub use memory::MemoryStorage;
 pub(crate) use pump::pump;
@@ -25,7 +29,7 @@ pub(crate) use reader::{FillBody, StoredBody};
 pub use storage::{Found, Storage, TooLarge, Usage, Visited, Writer};
 #[cfg(test)]
 pub(crate) use stored::tests_support;
-pub use stored::{Failure, Source, StoredHead, StoredMeta, StoredResponse};
+pub use stored::{Failure, Source, StoredMeta, StoredResponse};
 
 /// Limits of the cache.
 #[derive(Debug, Clone, Copy)]

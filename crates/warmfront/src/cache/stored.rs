@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
 use warmfront_core::caching::Lifetime;
+
+use super::StoredHead;
 
 /// What is known about a response when its head has come.
 #[derive(Debug, Clone)]
@@ -132,79 +134,6 @@ impl StoredResponse {
     pub fn weight(&self) -> u64 {
         let pieces = self.pieces.len() * (size_of::<Bytes>() + 32);
         self.length + (self.meta.head.weight() + pieces + size_of::<Self>()) as u64
-    }
-}
-
-/// Header fields whose values share one block of their own.
-///
-/// Values that come from a connection are slices of its read buffer; keeping them would keep the
-/// whole buffer, so the bytes are copied once into a block of exactly their size.
-#[derive(Debug, Clone)]
-pub struct StoredHead {
-    fields: Arc<[(HeaderName, HeaderValue)]>,
-    bytes: usize,
-}
-
-/// Room for the fields that every reply gets: Age, Date, Content-Length, X-Cache, Via, X-Amz-Cf-Pop,
-/// X-Amz-Cf-Id, Connection.
-const FIELDS_ADDED_LATER: usize = 8;
-
-impl StoredHead {
-    /// A compact copy of `headers`.
-    pub fn new(headers: &HeaderMap) -> Self {
-        let bytes = headers.values().map(HeaderValue::len).sum();
-        // Names that are not among the known ones have a block each; the known ones cost less than said.
-        let names: usize = headers.keys().map(|name| name.as_str().len()).sum();
-        let mut block = BytesMut::with_capacity(bytes);
-        for value in headers.values() {
-            block.extend_from_slice(value.as_bytes());
-        }
-        let mut block = block.freeze();
-        let copied = |(name, value): (&HeaderName, &HeaderValue)| {
-            let value = HeaderValue::from_maybe_shared(block.split_to(value.len()))
-                .expect("the bytes were copied from a header value");
-            (name.clone(), value)
-        };
-        Self { fields: headers.iter().map(copied).collect(), bytes: bytes + names }
-    }
-
-    /// The fields as a map with room for what a reply adds. Values share the block.
-    pub fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(self.fields.len() + FIELDS_ADDED_LATER);
-        for (name, value) in self.fields.iter() {
-            headers.append(name, value.clone());
-        }
-        headers
-    }
-
-    fn weight(&self) -> usize {
-        self.bytes + size_of_val(&*self.fields)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stored_head_gives_back_every_field_in_order() {
-        let mut headers = HeaderMap::new();
-        headers.append("set-cookie", HeaderValue::from_static("a=1"));
-        headers.append("set-cookie", HeaderValue::from_static("b=2"));
-        headers.append("x-empty", HeaderValue::from_static(""));
-        headers.append("x-latin", HeaderValue::from_bytes(b"caf\xe9").unwrap());
-        assert_eq!(StoredHead::new(&headers).headers(), headers);
-    }
-
-    #[test]
-    fn a_stored_head_does_not_keep_the_buffer_its_values_came_from() {
-        let buffer = Bytes::from(vec![b'x'; 64 << 10]);
-        let mut headers = HeaderMap::new();
-        headers.insert("x-slice", HeaderValue::from_maybe_shared(buffer.slice(..10)).unwrap());
-        let head = StoredHead::new(&headers);
-        drop(headers);
-        assert!(buffer.try_into_mut().is_ok(), "nobody else holds the buffer");
-        assert_eq!(head.headers()["x-slice"].len(), 10);
     }
 }
 
