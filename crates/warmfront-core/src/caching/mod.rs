@@ -5,7 +5,9 @@
 //! [`conditional_headers`] and [`update_stored`]. What the cache key is lives in `policy`.
 
 pub mod cache_control;
+pub mod cache_tags;
 pub mod freshness;
+pub mod invalidation;
 pub mod rules;
 pub mod storable;
 pub mod ttl;
@@ -13,7 +15,9 @@ pub mod validation;
 pub mod vary;
 
 pub use cache_control::CacheControl;
+pub use cache_tags::CacheTags;
 pub use freshness::{Freshness, age, freshness, may_answer_for_failing_origin};
+pub use invalidation::{Invalidation, InvalidationError};
 pub use rules::{CacheRules, StorableStatuses, UnnamedLifetime};
 pub use storable::{Forbids, NotStored, ResponseFacts, Storable, storable};
 pub use ttl::{Lifetime, TtlLimit, TtlRule, TtlSource};
