@@ -9,6 +9,7 @@ use crate::access::geo::GeoRestriction;
 use crate::access::signed::TrustedKeys;
 use crate::api::Api;
 use crate::behavior::Behavior;
+use crate::caching::CacheRules;
 use crate::continuous_deployment::ContinuousDeployment;
 use crate::function::Function;
 use crate::http::host;
@@ -172,8 +173,11 @@ const DEFAULT_ERROR_CACHING_MIN_TTL: std::time::Duration = std::time::Duration::
 
 impl Distribution {
     /// How long an error of the origin stays in the cache at least (CloudFront guide: Error Caching
-    /// Minimum TTL; 10 seconds where nothing else is configured).
-    pub fn error_caching_min_ttl(&self, status: u16) -> std::time::Duration {
+    /// Minimum TTL; 10 seconds where nothing else is configured). Zero where the cache rules know none.
+    pub fn error_caching_min_ttl(&self, rules: CacheRules, status: u16) -> std::time::Duration {
+        if !rules.has_error_caching_min_ttl {
+            return std::time::Duration::ZERO;
+        }
         let configured = self.error_responses.iter().find(|response| response.status == status);
         configured.map_or(DEFAULT_ERROR_CACHING_MIN_TTL, |response| response.caching_min_ttl)
     }

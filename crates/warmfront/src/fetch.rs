@@ -13,11 +13,11 @@ use http_body::Body as _;
 use tokio::sync::oneshot;
 use warmfront_core::caching::validation::{conditional_headers, confirms, update_stored};
 use warmfront_core::caching::vary::viewer_vary;
-use warmfront_core::caching::{CacheTags, Lifetime, Storable};
+use warmfront_core::caching::{Lifetime, Storable};
 use warmfront_core::distribution::ErrorPage;
 use warmfront_core::http::date;
 use warmfront_core::http::storable_head::stored_head;
-use warmfront_core::policy::forwards_cookies;
+use warmfront_core::policy::cookies_forbid_sharing;
 
 use crate::body::Body;
 use crate::cache::{
@@ -47,6 +47,7 @@ struct Heard {
     source: Source,
     headers: HeaderMap,
     result: Result<OriginResponse, OriginError>,
+    delay: Duration,
     /// It was asked whether what is stored is still right.
     revalidates: bool,
 }
@@ -77,7 +78,7 @@ impl Fetch {
                 None => return,
             }
         }
-        let Heard { source, headers, result, .. } = answered;
+        let Heard { source, headers, result, delay, .. } = answered;
         match result {
             Err(error) => self.failed(source, error).await,
             Ok(response) => {
@@ -85,7 +86,7 @@ impl Fetch {
                 if status.is_server_error() && self.answer_with_stale(status.as_u16()) {
                     return;
                 }
-                self.keep(source, &headers, response).await;
+                self.keep(source, &headers, delay, response).await;
             }
         }
     }
@@ -94,13 +95,13 @@ impl Fetch {
     async fn ask(&self, headers: impl Fn(&Self, &Asking) -> HeaderMap) -> Option<Heard> {
         let asked = self.origination.ask(Body::empty(), |asking| headers(self, asking));
         let fill = &self.permit.fill;
-        let Answered { by, headers, result } = tokio::select! {
+        let Answered { by, headers, result, delay } = tokio::select! {
             biased;
             answered = asked => answered,
             () = poll_fn(|cx| fill.poll_deserted(cx)) => return None,
         };
         let revalidates = self.may_revalidate(by) && is_personal(&headers);
-        Some(Heard { source: by.source, headers, result, revalidates })
+        Some(Heard { source: by.source, headers, result, delay, revalidates })
     }
 
     /// The headers that ask only for what has changed since `stale` was stored, if something is
@@ -124,7 +125,7 @@ impl Fetch {
     /// may belong to other bytes.
     fn may_revalidate(&self, asking: &Asking) -> bool {
         let stale = self.stale.as_ref().filter(|_| !nothing_stored(&self.stale));
-        !forwards_cookies(&self.origination.behavior)
+        !cookies_forbid_sharing(&self.origination.behavior)
             && stale.is_some_and(|stale| stale.meta.source == asking.source)
     }
 
@@ -141,8 +142,12 @@ impl Fetch {
         self.origination.asked.confirmed();
         let origination = &self.origination;
         let mut headers = update_stored(&stored, not_modified);
+        if origination.behavior.rules.corrects_age && !not_modified.contains_key(DATE) {
+            // RFC 9110 §6.6.1. By the Date of the stored response, this one would be as old as that.
+            headers.insert(DATE, date::header_value(origination.shared.clock.wall()));
+        }
         let status = stale.meta.status;
-        let storable = origination.storable(asking, request, status, &headers);
+        let storable = origination.storable(asking, request, status, &headers, answered.delay);
         let lifetime = match storable {
             Storable::For(lifetime) => lifetime,
             // The newer head forbids storing; it is good for this one answer.
@@ -153,10 +158,8 @@ impl Fetch {
                 ..stale.meta.lifetime
             },
         };
-        // What is stored keeps its tags, whichever header the distribution reads them from by now.
-        let tags = self.tags(not_modified, asking).unwrap_or_else(|| stale.meta.tags.clone());
         viewer_vary(&origination.behavior, &mut headers);
-        stored_head(&mut headers, forwards_cookies(&origination.behavior), asking.is_s3());
+        stored_head(&mut headers, &origination.behavior, asking.is_s3());
         let meta = StoredMeta {
             status,
             head: StoredHead::new(&headers),
@@ -164,7 +167,6 @@ impl Fetch {
             stored_at: origination.shared.clock.monotonic(),
             source: answered.source,
             epoch: self.permit.epoch,
-            tags,
         };
         let refreshed = Arc::new(stale.refreshed(meta));
         let kept = match storable {
@@ -193,7 +195,7 @@ impl Fetch {
         let is_ours = matches!(error, OriginError::Unavailable { .. });
         if !is_ours
             && let Storable::For(lifetime) =
-                self.origination.storable(asking, &nothing, status, &nothing)
+                self.origination.storable(asking, &nothing, status, &nothing, Duration::ZERO)
         {
             match self.page_for(status) {
                 None => self.remember(failure, lifetime, source),
@@ -257,7 +259,7 @@ impl Fetch {
             return false;
         };
         let shared = &self.origination.shared;
-        let pause = self.origination.distribution.error_caching_min_ttl(status);
+        let pause = self.origination.error_caching_min_ttl(status);
         let until = shared.clock.monotonic().saturating_add(pause).min(stale.may_answer_until());
         let copy = Arc::new(stale.sparing_origin_until(until));
         shared.cache.storage.replace(&self.permit.key, Some(stale), copy.clone());
@@ -268,15 +270,21 @@ impl Fetch {
 
     /// A response to look at: it is stored while it streams, or it goes to the leading viewer alone. An
     /// error that is stored may have a page in its place.
-    async fn keep(self, source: Source, request: &HeaderMap, mut response: OriginResponse) {
+    async fn keep(
+        self,
+        source: Source,
+        request: &HeaderMap,
+        delay: Duration,
+        mut response: OriginResponse,
+    ) {
         let head = &response.head;
         // What a viewer's own condition or range brought about (412, 416, 206, 304) is for that viewer.
         if nothing_stored(&self.stale) && head.status != StatusCode::OK && is_personal(request) {
             return self.hand_to_leader(response);
         }
         let asking = self.origination.asking(source);
-        let lifetime = match self.origination.storable(asking, request, head.status, &head.headers)
-        {
+        let (status, headers) = (head.status, &head.headers);
+        let lifetime = match self.origination.storable(asking, request, status, headers, delay) {
             Storable::For(lifetime) => lifetime,
             Storable::No(reason) => {
                 response.head.extensions.insert(reason);
@@ -303,17 +311,16 @@ impl Fetch {
             return self.hand_to_leader(response);
         };
         let shared = &self.origination.shared;
-        let asking = self.origination.asking(source);
-        let tags = self.tags(&response.head.headers, asking).unwrap_or_default();
         let headers = &mut response.head.headers;
         viewer_vary(&self.origination.behavior, headers);
         headers.remove(CONTENT_LENGTH);
         headers.entry(DATE).or_insert_with(|| date::header_value(shared.clock.wall()));
         let for_leader = headers.clone();
-        let forwards_cookies = forwards_cookies(&self.origination.behavior);
-        stored_head(headers, forwards_cookies, asking.is_s3());
-        let leader_gets_more =
-            for_leader.len() > headers.len() + usize::from(for_leader.contains_key(AGE));
+        let is_s3 = self.origination.asking(source).is_s3();
+        stored_head(headers, &self.origination.behavior, is_s3);
+        let came_with_age = for_leader.contains_key(AGE);
+        let leader_gets_more = for_leader.len() > headers.len() + usize::from(came_with_age)
+            || (!came_with_age && !lifetime.initial_age.is_zero());
         let meta = StoredMeta {
             status: response.head.status,
             head: StoredHead::new(headers),
@@ -321,7 +328,6 @@ impl Fetch {
             stored_at: shared.clock.monotonic(),
             source,
             epoch: self.permit.epoch,
-            tags,
         };
         let shared_answer = !meta.lifetime.fresh_for.is_zero();
         let fill_head = FillHead {
@@ -335,13 +341,6 @@ impl Fetch {
         }
         let clock = self.origination.shared.clock.clone();
         pump(self.permit, response.body, length, writer, meta, clock).await;
-    }
-
-    /// The cache tags in `headers`; `None` where they say nothing of any.
-    fn tags(&self, headers: &HeaderMap, asking: &Asking) -> Option<CacheTags> {
-        let name = self.origination.distribution.cache_tag_header.as_ref()?;
-        let is_s3 = asking.is_s3();
-        CacheTags::are_in(headers, name, is_s3).then(|| CacheTags::of(headers, name, is_s3))
     }
 
     fn hand_to_leader(self, response: OriginResponse) {

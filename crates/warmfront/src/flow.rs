@@ -22,7 +22,7 @@ use warmfront_core::http::framing::check_request;
 use warmfront_core::http::grpc;
 use warmfront_core::http::upgrade;
 use warmfront_core::policy::cache_key::{is_cacheable_method, write_cache_key};
-use warmfront_core::policy::forwards_cookies;
+use warmfront_core::policy::cookies_forbid_sharing;
 use warmfront_core::policy::origin_request::Failing;
 use warmfront_core::request_view::RequestView;
 use warmfront_core::{Behavior, Distribution};
@@ -230,7 +230,7 @@ impl Route<'_> {
             // What the viewer asks for itself alone, and what CloudFront never collapses, nobody waits for.
             // Nor does the fetch of a page wait for anybody: that one may be waiting for a page itself.
             let alone = self.failing.is_some()
-                || forwards_cookies(self.behavior)
+                || cookies_forbid_sharing(self.behavior)
                 || (nothing_stored(&stale) && origination::is_personal(&self.head.headers));
             let join = if alone { Join::TooLate } else { cache.fills.join(key) };
             let (ticket, private) = match join {

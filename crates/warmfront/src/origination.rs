@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{
     IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
@@ -12,7 +13,6 @@ use warmfront_core::caching::freshness::may_answer_for_failing_origin;
 use warmfront_core::caching::{ResponseFacts, Storable, storable};
 use warmfront_core::http::storable_head::passed_head;
 use warmfront_core::origin::{Attempted, Failover, OriginKind, Scheme};
-use warmfront_core::policy::forwards_cookies;
 use warmfront_core::policy::origin_request::{EdgeFacts, Failing, Forwarded, origin_request};
 use warmfront_core::request_view::RequestView;
 use warmfront_core::{Behavior, Distribution, Origin};
@@ -63,6 +63,8 @@ pub(crate) struct Answered<'a> {
     /// The headers it was asked with.
     pub(crate) headers: HeaderMap,
     pub(crate) result: Result<OriginResponse, OriginError>,
+    /// How long it took until the head of the response was there.
+    pub(crate) delay: Duration,
 }
 
 /// A viewer's request that is about to go to an origin.
@@ -167,6 +169,8 @@ impl Origination {
         headers: HeaderMap,
         body: Body,
     ) -> Answered<'a> {
+        let clock = &self.shared.clock;
+        let asked = clock.monotonic();
         let result = match self.request(asking, headers.clone(), body) {
             Ok(request) => self.connector.send(&asking.origin, asking.scheme, request).await,
             Err(error) => Err(error),
@@ -175,7 +179,8 @@ impl Origination {
             let unasked = asking.unasked_not_modified(is_personal(&headers), response.head.status);
             unasked.map_or_else(|| Ok(self.cleaned(asking, response)), Err)
         });
-        Answered { by: asking, headers, result }
+        let delay = clock.monotonic().saturating_sub(asked);
+        Answered { by: asking, headers, result, delay }
     }
 
     fn request(
@@ -224,7 +229,7 @@ impl Origination {
         if let Some(timing) = response.head.extensions.remove::<Timing>() {
             self.asked.answered(timing);
         }
-        passed_head(&mut response.head.headers, forwards_cookies(&self.behavior), asking.is_s3());
+        passed_head(&mut response.head.headers, &self.behavior, asking.is_s3());
         response
     }
 
@@ -244,26 +249,29 @@ impl Origination {
         self.shared.observer.note(self.id.as_str(), &text);
     }
 
+    /// How long an error of the origin is kept at least, and the origin left alone after one.
+    pub(crate) fn error_caching_min_ttl(&self, status: u16) -> Duration {
+        self.distribution.error_caching_min_ttl(self.behavior.rules, status)
+    }
+
+    /// What the cache makes of a response to a request with the headers `request`.
     pub(crate) fn storable(
         &self,
         asking: &Asking,
         request: &HeaderMap,
         status: StatusCode,
         headers: &HeaderMap,
+        delay: Duration,
     ) -> Storable {
-        let policy = &self.behavior.cache_policy;
-        let keyed = policy.headers.contains(&http::header::AUTHORIZATION);
-        let facts = ResponseFacts {
+        let facts = ResponseFacts::of(
+            &self.distribution,
+            &self.behavior,
+            &asking.origin,
+            request,
             status,
             headers,
-            ttl: &policy.ttl,
-            error_caching_min_ttl: self.distribution.error_caching_min_ttl(status.as_u16()),
-            forwards_cookies: forwards_cookies(&self.behavior),
-            rules: self.behavior.rules,
-            asked_for_range: request.contains_key(http::header::RANGE),
-            authorization_unkeyed: !keyed && request.contains_key(http::header::AUTHORIZATION),
-            s3: asking.is_s3(),
-        };
+            delay,
+        );
         storable(&facts, self.shared.clock.wall())
     }
 }

@@ -9,11 +9,15 @@ use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderName, header};
 
+use super::{CacheRules, targeted};
+
 /// The directives of a response that a shared cache acts on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CacheControl {
     /// There is a Cache-Control field at all, whatever it says.
     pub is_present: bool,
+    /// This is what CDN-Cache-Control says: Expires does not count beside it (RFC 9213 §2.1).
+    pub is_targeted: bool,
     /// `no-store`
     pub no_store: bool,
     /// `no-cache` without a field list.
@@ -26,6 +30,8 @@ pub struct CacheControl {
     pub must_revalidate: bool,
     /// `proxy-revalidate`
     pub proxy_revalidate: bool,
+    /// `must-understand`: where the cache knows the status, no-store does not count.
+    pub must_understand: bool,
     /// `immutable`: a word to browsers (RFC 8246); a shared cache has its lifetime anyway.
     pub immutable: bool,
     /// `no-transform`: what passes on the body leaves it as it is (RFC 9110 §7.7).
@@ -46,6 +52,13 @@ pub struct CacheControl {
 
 /// CloudFront guide: max-age is at most 100 years. Larger numbers, however long, mean this.
 pub const MAX_SECONDS: u64 = 100 * 365 * 24 * 60 * 60;
+
+/// What a response says to a cache with these rules: its CDN-Cache-Control where that counts and can be
+/// read, its Cache-Control otherwise.
+pub fn directives(headers: &HeaderMap, rules: CacheRules) -> CacheControl {
+    let targeted = if rules.targeted_cache_control { targeted::parse(headers) } else { None };
+    targeted.unwrap_or_else(|| parse(headers))
+}
 
 /// Reads all Cache-Control fields of a response. Whatever they hold, this ends and never fails.
 pub fn parse(headers: &HeaderMap) -> CacheControl {
@@ -86,8 +99,11 @@ impl CacheControl {
             self.must_revalidate = true;
         } else if is("proxy-revalidate") {
             self.proxy_revalidate = true;
+        } else if is("must-understand") {
+            // It permits, too: exactly as in the ABNF.
+            self.must_understand |= argument.is_none();
         } else if is("public") {
-            self.public |= argument.is_none(); // the one word that permits: exactly as in the ABNF
+            self.public |= argument.is_none(); // a word that permits: exactly as in the ABNF
         } else if is("immutable") {
             self.immutable = true;
         } else if is("no-transform") {
@@ -174,7 +190,7 @@ pub(super) fn delta_seconds(digits: &[u8]) -> Option<u64> {
 }
 
 /// `no-cache` and `private`: about the whole response, or about the fields of a list.
-fn cover(whole: &mut bool, fields: &mut Vec<HeaderName>, argument: Option<&[u8]>) {
+pub(super) fn cover(whole: &mut bool, fields: &mut Vec<HeaderName>, argument: Option<&[u8]>) {
     let Some(argument) = argument else {
         *whole = true;
         return;
@@ -189,7 +205,7 @@ fn cover(whole: &mut bool, fields: &mut Vec<HeaderName>, argument: Option<&[u8]>
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use ::http::HeaderValue;
     use proptest::prelude::*;
 
@@ -204,7 +220,7 @@ mod tests {
     }
 
     /// Reads like the header it came from: only what a cache acts on, in a fixed order.
-    fn told(control: &CacheControl) -> String {
+    pub(in crate::caching) fn told(control: &CacheControl) -> String {
         let mut words = Vec::new();
         for (is_said, word) in [
             (control.no_store, "no-store"),
@@ -214,6 +230,7 @@ mod tests {
             (control.must_revalidate, "must-revalidate"),
             (control.proxy_revalidate, "proxy-revalidate"),
             (control.immutable, "immutable"),
+            (control.must_understand, "must-understand"),
         ] {
             words.extend(is_said.then(|| word.to_owned()));
         }
@@ -250,6 +267,7 @@ mod tests {
         check("stale-while-revalidate=5, stale-if-error=10", "swr=5 sie=10");
         check(" ,, max-age=1 ,,", "max-age=1");
         check("no-transform, foo=bar, x", "");
+        check("no-store, Must-Understand", "no-store must-understand");
     }
 
     #[test]
@@ -307,6 +325,7 @@ mod tests {
     #[test]
     fn a_permission_is_only_read_as_written_and_a_prohibition_in_any_form() {
         check("public=yes", "");
+        check("must-understand=1", "");
         check("no-store=1", "no-store");
         check("must-revalidate=0", "must-revalidate");
     }

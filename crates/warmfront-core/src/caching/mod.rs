@@ -4,20 +4,19 @@
 //! that meets a stored response asks [`freshness()`], and for a response past its time
 //! [`conditional_headers`] and [`update_stored`]. What the cache key is lives in `policy`.
 
+mod age;
 pub mod cache_control;
-pub mod cache_tags;
 pub mod freshness;
-pub mod invalidation;
 pub mod rules;
+mod status;
 pub mod storable;
+pub mod targeted;
 pub mod ttl;
 pub mod validation;
 pub mod vary;
 
 pub use cache_control::CacheControl;
-pub use cache_tags::CacheTags;
 pub use freshness::{Freshness, age, freshness, may_answer_for_failing_origin};
-pub use invalidation::{Invalidation, InvalidationError};
 pub use rules::{CacheRules, StorableStatuses, UnnamedLifetime};
 pub use storable::{Forbids, NotStored, ResponseFacts, Storable, storable};
 pub use ttl::{Lifetime, TtlLimit, TtlRule, TtlSource};

@@ -21,8 +21,8 @@ pub struct CacheRules {
     pub stores_no_cache: bool,
     /// s-maxage forbids stale answers, as proxy-revalidate does.
     pub s_maxage_forbids_stale: bool,
-    /// What was on its way for longer than its Age says is as old as its Date says.
-    pub apparent_age: bool,
+    /// Time on the way counts, and what is older by its Date than by its Age is older.
+    pub corrects_age: bool,
     /// CDN-Cache-Control stands in for Cache-Control and Expires.
     pub targeted_cache_control: bool,
     /// Authorization among the headers of the key permits storing.
@@ -76,7 +76,7 @@ impl CacheRules {
         // CloudFront's guide promises the stale copy whenever no directive speaks against it, and shows
         // s-maxage beside the stale directives.
         s_maxage_forbids_stale: false,
-        apparent_age: false,
+        corrects_age: false,
         targeted_cache_control: false,
         keyed_authorization_permits: true,
         vary_selects: false,
@@ -98,7 +98,7 @@ impl CacheRules {
         statuses: StorableStatuses::Final,
         stores_no_cache: true,
         s_maxage_forbids_stale: true,
-        apparent_age: true,
+        corrects_age: true,
         targeted_cache_control: true,
         keyed_authorization_permits: false,
         vary_selects: true,

@@ -1,9 +1,10 @@
-//! Whether a shared cache may keep a response, and for how long (cloudfront.md §3.1, §3.11).
+//! Whether a shared cache may keep a response, and for how long.
 //!
-//! Two deliberate differences from CloudFront, both toward keeping less. It retains responses
-//! marked no-store, no-cache or private for the hour when the origin is down; here they are not
-//! stored at all while MinTTL is zero. And it stores `Vary: *` only to fetch it again on every
-//! request; here it is not stored. Neither changes which requests reach a working origin.
+//! What holds for every cache stands here. By which statuses may be stored, the rest is CloudFront's table
+//! (`listed`) or RFC 9111 §3 (`standard`).
+
+mod listed;
+mod standard;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -11,9 +12,12 @@ use std::time::{Duration, SystemTime};
 use ::http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::cache_control::{self, CacheControl};
-use super::ttl::{self, Lifetime, TtlRule, TtlSource};
-use super::{CacheRules, vary};
-use crate::policy::TtlBounds;
+use super::rules::StorableStatuses;
+use super::ttl::Lifetime;
+use super::{CacheRules, age, vary};
+use crate::origin::OriginKind;
+use crate::policy::{TtlBounds, forwards_cookies};
+use crate::{Behavior, Distribution, Origin};
 
 /// What is known when the head of an origin's reply has come. For a reply to GET or HEAD, or to
 /// OPTIONS where that is cached; `policy::cache_key::is_cacheable_method` tells the rest apart.
@@ -25,7 +29,9 @@ pub struct ResponseFacts<'a> {
     pub headers: &'a HeaderMap,
     /// The behavior's TTLs.
     pub ttl: &'a TtlBounds,
-    /// ErrorCachingMinTTL for this status; CloudFront's default is 10 s.
+    /// How long it took from asking to the head of the reply.
+    pub delay: Duration,
+    /// ErrorCachingMinTTL for this status; CloudFront's default is 10 s, where the rules have one.
     pub error_caching_min_ttl: Duration,
     /// The behavior forwards cookies to the origin. CloudFront stores such responses all the same;
     /// what becomes of their Set-Cookie is `http::storable_head`'s work.
@@ -34,10 +40,39 @@ pub struct ResponseFacts<'a> {
     pub rules: CacheRules,
     /// The origin request carried Range.
     pub asked_for_range: bool,
-    /// The origin saw an Authorization header that is not in the key.
+    /// The origin saw an Authorization header, and the key does not keep its answer apart.
     pub authorization_unkeyed: bool,
     /// The origin is an S3 bucket.
     pub s3: bool,
+}
+
+impl<'a> ResponseFacts<'a> {
+    /// What is known of a reply that came `delay` after `origin` was sent a request with the headers `sent`.
+    pub fn of(
+        distribution: &Distribution,
+        behavior: &'a Behavior,
+        origin: &Origin,
+        sent: &HeaderMap,
+        status: StatusCode,
+        headers: &'a HeaderMap,
+        delay: Duration,
+    ) -> Self {
+        let (policy, rules) = (&behavior.cache_policy, behavior.rules);
+        let permits =
+            rules.keyed_authorization_permits && policy.headers.contains(&header::AUTHORIZATION);
+        ResponseFacts {
+            status,
+            headers,
+            ttl: &policy.ttl,
+            delay,
+            error_caching_min_ttl: distribution.error_caching_min_ttl(rules, status.as_u16()),
+            forwards_cookies: forwards_cookies(behavior),
+            rules,
+            asked_for_range: sent.contains_key(header::RANGE),
+            authorization_unkeyed: !permits && sent.contains_key(header::AUTHORIZATION),
+            s3: origin.kind == OriginKind::S3,
+        }
+    }
 }
 
 /// May it be stored?
@@ -56,11 +91,19 @@ pub enum NotStored {
     CachingDisabled,
     /// The origin forbids it and MinTTL is zero.
     OriginForbids(Forbids),
+    /// The origin forbids it, whatever MinTTL is.
+    Forbidden(Forbids),
+    /// The origin says must-understand, and the status is not among those that are understood.
+    NotUnderstood(StatusCode),
+    /// A status that is stored only with a lifetime of its own.
+    NeedsLifetime(StatusCode),
+    /// It could neither answer nor be asked about: no lifetime is left, and it has no validator.
+    StaleAtOnce,
     /// An error that CloudFront keeps only for as long as no directive forbids it.
     ErrorForbidden(Forbids),
     /// The request carried Authorization, which is not in the key.
     Authorization,
-    /// `Vary: *` with a MinTTL of zero.
+    /// `Vary: *`, which no other request matches.
     VaryStar,
     /// 206, or Content-Range on another status, as an answer to Range.
     PartialContent,
@@ -103,115 +146,34 @@ fn lifetime(facts: &ResponseFacts<'_>, now: SystemTime) -> Result<Lifetime, NotS
         let asked = facts.asked_for_range;
         return Err(if asked { NotStored::PartialContent } else { NotStored::UnaskedPart });
     }
-    let kind = Kind::of(facts.status).ok_or(NotStored::Status(facts.status))?;
-    let control = cache_control::parse(facts.headers);
+    let control = cache_control::directives(facts.headers, facts.rules);
     if facts.authorization_unkeyed && !permits_authorization(&control) {
         return Err(NotStored::Authorization);
     }
-    if facts.ttl.min().is_zero() && vary::has_star(facts.headers) {
+    let selects = facts.rules.vary_selects || facts.ttl.min().is_zero();
+    if selects && vary::has_star(facts.headers) {
         return Err(NotStored::VaryStar);
     }
-    match kind {
-        Kind::Answer => answer_lifetime(facts, &control, now),
-        Kind::RedirectWithCacheControl if !control.is_present => {
-            Err(NotStored::NeedsCacheControl(facts.status))
-        }
-        Kind::RedirectWithCacheControl => answer_lifetime(facts, &control, now),
-        Kind::Error | Kind::ErrorWithMaxAge => error_lifetime(facts, kind, &control, now),
-    }
-}
-
-/// How CloudFront's table of status codes treats a status (cloudfront.md §3.11).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// By the TTL rules.
-    Answer,
-    /// By the TTL rules, if there is Cache-Control.
-    RedirectWithCacheControl,
-    /// Always, for ErrorCachingMinTTL at least.
-    Error,
-    /// The same, but only when the origin says max-age or s-maxage.
-    ErrorWithMaxAge,
-}
-
-impl Kind {
-    /// `None`: never stored. 416 and the errors that the table leaves out (401, 406, 410, 429 …),
-    /// interim replies and 304, and whatever is no HTTP status.
-    fn of(status: StatusCode) -> Option<Kind> {
-        match status.as_u16() {
-            206 | 304 => None,
-            307 | 308 => Some(Kind::RedirectWithCacheControl),
-            200..=399 => Some(Kind::Answer),
-            404 | 414 | 500..=504 => Some(Kind::Error),
-            400 | 403 | 405 | 412 | 415 => Some(Kind::ErrorWithMaxAge),
-            _ => None,
-        }
-    }
-
-    /// Which errors no-store, no-cache and private are honored for, MinTTL or not.
-    fn is_error_that_may_be_forbidden(status: StatusCode) -> bool {
-        matches!(status.as_u16(), 404 | 410 | 414 | 501)
-    }
-}
-
-/// 2xx and 3xx (cloudfront.md §3.1).
-fn answer_lifetime(
-    facts: &ResponseFacts<'_>,
-    control: &CacheControl,
-    now: SystemTime,
-) -> Result<Lifetime, NotStored> {
-    let ttl = facts.ttl;
-    let initial_age = ttl::initial_age(facts.headers);
-    let (fresh_for, rule) = if let Some(forbids) = forbids(control) {
-        if ttl.min().is_zero() || !facts.rules.min_ttl_overrides_origin {
-            return Err(NotStored::OriginForbids(forbids));
-        }
-        // CloudFront guide, Min TTL: kept even then, for exactly MinTTL; max-age beside the
-        // directive changes nothing.
-        let source = TtlSource::MinTtlDespite(forbids, ttl.min());
-        (ttl.min(), TtlRule { source, limit: None })
-    } else if let Some(explicit) = ttl::explicit(control, facts.headers, initial_age, now) {
-        ttl::bounded(explicit, ttl)
-    } else {
-        let default = ttl.default();
-        (default, TtlRule { source: TtlSource::DefaultTtl(default), limit: None })
+    let response = Response {
+        facts,
+        control: &control,
+        age: age::initial_age(facts.headers, facts.rules, facts.delay, now),
+        now,
     };
-    let (stale_while_revalidate, stale_if_error) = ttl::stale_windows(control, ttl, facts.rules);
-    Ok(Lifetime { fresh_for, stale_while_revalidate, stale_if_error, initial_age, rule })
+    match facts.rules.statuses {
+        StorableStatuses::Listed => listed::lifetime(&response),
+        StorableStatuses::Final => standard::lifetime(&response),
+    }
 }
 
-/// 4xx and 5xx. An error never answers past its time: a stale error helps nobody.
-fn error_lifetime(
-    facts: &ResponseFacts<'_>,
-    kind: Kind,
-    control: &CacheControl,
-    now: SystemTime,
-) -> Result<Lifetime, NotStored> {
-    if Kind::is_error_that_may_be_forbidden(facts.status)
-        && let Some(forbids) = forbids(control)
-    {
-        return Err(NotStored::ErrorForbidden(forbids));
-    }
-    if kind == Kind::ErrorWithMaxAge && control.max_age.is_none() && control.s_maxage.is_none() {
-        return Err(NotStored::NeedsMaxAge(facts.status));
-    }
-    // CloudFront guide: with an S3 origin, 0 acts like 1 second.
-    let least = if facts.s3 { Duration::from_secs(1) } else { Duration::ZERO };
-    let error_caching_min_ttl = facts.error_caching_min_ttl.max(least);
-    let initial_age = ttl::initial_age(facts.headers);
-    let explicit = ttl::explicit(control, facts.headers, initial_age, now);
-    let (fresh_for, rule) = ttl::error_bounded(explicit, facts.ttl.max(), error_caching_min_ttl);
-    if fresh_for.is_zero() {
-        return Err(NotStored::ErrorTtlZero);
-    }
-    let none = Duration::ZERO;
-    Ok(Lifetime {
-        fresh_for,
-        stale_while_revalidate: none,
-        stale_if_error: none,
-        initial_age,
-        rule,
-    })
+/// A response that is whole and for everyone, as far as it goes by what it says of itself.
+#[derive(Clone, Copy)]
+pub(super) struct Response<'a> {
+    pub(super) facts: &'a ResponseFacts<'a>,
+    pub(super) control: &'a CacheControl,
+    /// Its age on arrival.
+    pub(super) age: Duration,
+    pub(super) now: SystemTime,
 }
 
 fn forbids(control: &CacheControl) -> Option<Forbids> {
@@ -258,6 +220,18 @@ impl fmt::Display for NotStored {
             NotStored::OriginForbids(directive) => {
                 write!(f, "the origin says {directive}, and MinTTL is 0")
             }
+            NotStored::Forbidden(directive) => write!(f, "the origin says {directive}"),
+            NotStored::NotUnderstood(status) => write!(
+                f,
+                "the origin says must-understand, and status {} is not understood",
+                status.as_u16()
+            ),
+            NotStored::NeedsLifetime(status) => write!(
+                f,
+                "status {} is stored only with a lifetime of its own or public",
+                status.as_u16()
+            ),
+            NotStored::StaleAtOnce => f.write_str("it is stale at once, and has no validator"),
             NotStored::ErrorForbidden(directive) => {
                 write!(f, "the origin says {directive}, which this error status obeys")
             }
@@ -265,7 +239,9 @@ impl fmt::Display for NotStored {
                 "the request carried Authorization, which is not in the cache key, and the origin \
                  says none of public, s-maxage, must-revalidate",
             ),
-            NotStored::VaryStar => f.write_str("the origin says Vary: *, and MinTTL is 0"),
+            NotStored::VaryStar => {
+                f.write_str("the origin says Vary: *, which no other request matches")
+            }
             NotStored::PartialContent => {
                 f.write_str("the response is a part, and only whole objects are stored")
             }

@@ -1,14 +1,16 @@
-//! The arithmetic of lifetimes: what the origin said, within MinTTL and MaxTTL (cloudfront.md §3.1).
+//! The arithmetic of lifetimes: what the origin said, within MinTTL and MaxTTL (cloudfront.md §3.1), or what
+//! is made up where it said nothing.
 //!
 //! Whether a response may be stored at all is decided in `storable`.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use ::http::{HeaderMap, header};
+use ::http::header;
 
-use super::cache_control::{CacheControl, MAX_SECONDS, delta_seconds};
-use super::{CacheRules, Forbids};
+use super::cache_control::{CacheControl, MAX_SECONDS};
+use super::storable::Response;
+use super::{CacheRules, Forbids, UnnamedLifetime};
 use crate::http::date;
 use crate::policy::TtlBounds;
 
@@ -23,7 +25,7 @@ pub struct Lifetime {
     /// cannot be reached or answers 5xx. CloudFront's rule: the smaller of what the origin says in
     /// its own stale-if-error and MaxTTL, and MaxTTL when it says nothing.
     pub stale_if_error: Duration,
-    /// The Age the response came with.
+    /// How old the response was when it came (RFC 9111 §4.2.3); CloudFront's rules take what its Age says.
     pub initial_age: Duration,
     /// Where `fresh_for` comes from.
     pub rule: TtlRule,
@@ -49,6 +51,12 @@ pub enum TtlSource {
     Expires(Duration),
     /// The origin named none.
     DefaultTtl(Duration),
+    /// The origin named none: a tenth of this time, which lies between Last-Modified and Date, or a day.
+    Heuristic(Duration),
+    /// The origin named none, and there is nothing to guess from.
+    Unnamed,
+    /// The origin says no-cache: it is asked each time.
+    NoCache,
     /// The origin forbade storing, and MinTTL is greater than zero.
     MinTtlDespite(Forbids, Duration),
     /// An error response without a lifetime of its own.
@@ -73,15 +81,23 @@ pub(super) struct Explicit {
     pub(super) remaining: Duration,
 }
 
+/// How long a response may answer that is no error of CloudFront's table, and by which rule.
+pub(super) fn answer(response: &Response<'_>) -> (Duration, TtlRule) {
+    let ttl = response.facts.ttl;
+    match (explicit(response), response.facts.rules.unnamed_lifetime) {
+        (Some(named), _) => bounded(named, ttl),
+        (None, UnnamedLifetime::DefaultTtl) => {
+            (ttl.default(), TtlRule { source: TtlSource::DefaultTtl(ttl.default()), limit: None })
+        }
+        (None, UnnamedLifetime::Heuristic) => bounded(heuristic(response), ttl),
+    }
+}
+
 /// s-maxage before max-age before Expires; `None` when the origin says none of them.
 ///
 /// Age has used up a part of the lifetime (RFC 9111 §4.2.3; CloudFront's guide is silent).
-pub(super) fn explicit(
-    control: &CacheControl,
-    headers: &HeaderMap,
-    age: Duration,
-    now: SystemTime,
-) -> Option<Explicit> {
+pub(super) fn explicit(response: &Response<'_>) -> Option<Explicit> {
+    let Response { facts, control, age, now } = *response;
     if let Some(said) = control.s_maxage {
         let remaining = said.saturating_sub(age);
         return Some(Explicit { source: TtlSource::SMaxage(said), remaining });
@@ -90,20 +106,52 @@ pub(super) fn explicit(
         let remaining = said.saturating_sub(age);
         return Some(Explicit { source: TtlSource::MaxAge(said), remaining });
     }
-    let mut lines = headers.get_all(header::EXPIRES).iter();
+    if control.is_targeted {
+        return None;
+    }
+    let mut lines = facts.headers.get_all(header::EXPIRES).iter();
     let first = lines.next()?;
     // RFC 9111 §5.3: what is no date is a time in the past; two different lines are no date.
     let expires = if lines.all(|line| line == first) { date::parse(first) } else { None };
     let until = |then: SystemTime| expires.and_then(|e| e.duration_since(then).ok());
-    let said = until(now).unwrap_or_default().min(Duration::from_secs(MAX_SECONDS));
+    let century = Duration::from_secs(MAX_SECONDS);
+    if facts.rules.corrects_age {
+        // RFC 9111 §4.2.1: by the clock of whoever wrote both.
+        let said = until(sent(response)).unwrap_or_default().min(century);
+        let remaining = said.saturating_sub(age);
+        return Some(Explicit { source: TtlSource::Expires(said), remaining });
+    }
+    let said = until(now).unwrap_or_default().min(century);
     // Expires is a moment, so time spent on the way is in it already, provided that the clocks
     // agree. Where Age and Date say that less is left, less is left.
-    let remaining = match headers.get(header::DATE).and_then(date::parse) {
+    let remaining = match facts.headers.get(header::DATE).and_then(date::parse) {
         _ if age.is_zero() => said,
         Some(sent) => said.min(until(sent).unwrap_or_default().saturating_sub(age)),
         None => said.saturating_sub(age),
     };
     Some(Explicit { source: TtlSource::Expires(said), remaining })
+}
+
+/// RFC 9111 §4.2.2: a tenth of the time that the response had not changed for when it was sent.
+///
+/// A day at most, as long as it takes whoever changed something rare to wonder. Nothing is guessed from
+/// other fields.
+fn heuristic(response: &Response<'_>) -> Explicit {
+    let modified = response.facts.headers.get(header::LAST_MODIFIED).and_then(date::parse);
+    let Some(modified) = modified else {
+        return Explicit { source: TtlSource::Unnamed, remaining: Duration::ZERO };
+    };
+    let unchanged = sent(response).duration_since(modified).unwrap_or_default();
+    let guessed = (unchanged / 10).min(MAX_HEURISTIC);
+    let remaining = guessed.saturating_sub(response.age);
+    Explicit { source: TtlSource::Heuristic(unchanged), remaining }
+}
+
+const MAX_HEURISTIC: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// When the origin sent the response: now, where Date does not say (RFC 9110 §6.6.1).
+fn sent(response: &Response<'_>) -> SystemTime {
+    response.facts.headers.get(header::DATE).and_then(date::parse).unwrap_or(response.now)
 }
 
 /// A lifetime within `ttl`. With a MinTTL of zero only MaxTTL limits.
@@ -164,23 +212,13 @@ pub(super) fn stale_windows(
     )
 }
 
-/// The Age of a response: its first list member, if that is a number; huge values saturate.
-pub(super) fn initial_age(headers: &HeaderMap) -> Duration {
-    let seconds = headers
-        .get(header::AGE)
-        .and_then(|value| value.as_bytes().split(|&byte| byte == b',').next())
-        .and_then(|first| delta_seconds(first.trim_ascii()))
-        .unwrap_or(0);
-    Duration::from_secs(seconds.min(MAX_SECONDS))
-}
-
 impl fmt::Display for Lifetime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: fresh for {} s", self.rule, self.fresh_for.as_secs())?;
         if self.initial_age.is_zero() {
             Ok(())
         } else {
-            write!(f, " (came with Age: {})", self.initial_age.as_secs())
+            write!(f, " ({} s old when it came)", self.initial_age.as_secs())
         }
     }
 }
@@ -193,6 +231,12 @@ impl fmt::Display for TtlRule {
             TtlSource::Expires(Duration::ZERO) => f.write_str("Expires in the past"),
             TtlSource::Expires(said) => write!(f, "Expires in {} s", said.as_secs()),
             TtlSource::DefaultTtl(ttl) => write!(f, "DefaultTTL={}", ttl.as_secs()),
+            TtlSource::Heuristic(unchanged) => {
+                write!(f, "a tenth of the {} s since Last-Modified", unchanged.as_secs())?;
+                if unchanged / 10 > MAX_HEURISTIC { f.write_str(", a day at most") } else { Ok(()) }
+            }
+            TtlSource::Unnamed => f.write_str("no lifetime is named"),
+            TtlSource::NoCache => f.write_str("no-cache, so it is asked about each time"),
             TtlSource::MinTtlDespite(forbids, ttl) => {
                 write!(f, "MinTTL={} although the origin says {forbids}", ttl.as_secs())
             }

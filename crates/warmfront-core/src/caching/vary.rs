@@ -15,7 +15,11 @@ pub fn has_star(headers: &HeaderMap) -> bool {
 /// Leaves in Vary what can make a difference behind this behavior: Accept-Encoding, Cookie, the
 /// headers that its policies forward, and User-Agent when a `CloudFront-Is-…-Viewer` header is
 /// among them. `*` is no header name and stays, so that no cache behind us is told otherwise.
+/// Rules that keep a response's headers leave it as it is.
 pub fn viewer_vary(behavior: &Behavior, headers: &mut HeaderMap) {
+    if behavior.rules.keeps_response_headers {
+        return;
+    }
     let lines = headers.get_all(header::VARY);
     let all = || lines.iter().flat_map(members);
     if all().all(|member| is_kept(behavior, member)) {
@@ -113,6 +117,13 @@ mod tests {
         check(&behavior(&[], all_and), &["Origin, X-A"], &["Origin, X-A"]);
         let except = HeaderSelection::AllExcept(names(&["x-a"]));
         check(&behavior(&[], except), &["Origin, X-A"], &["Origin"]);
+    }
+
+    #[test]
+    fn rules_that_keep_headers_keep_this_one() {
+        let mut plain = behavior(&[], HeaderSelection::None);
+        plain.rules = crate::caching::CacheRules::RFC9111;
+        check(&plain, &["Accept-Language", "Origin"], &["Accept-Language", "Origin"]);
     }
 
     #[test]

@@ -6,8 +6,6 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{Explanation, Pointer, Topic, at, ttl_pointer};
 use crate::caching::{Lifetime, ResponseFacts, Storable, storable};
-use crate::origin::OriginKind;
-use crate::policy::forwards_cookies;
 use crate::{Behavior, Distribution};
 
 /// The answers that tell most about a behavior.
@@ -58,19 +56,9 @@ fn decide(
     now: SystemTime,
 ) -> Storable {
     let behavior = &distribution.behaviors[index];
-    let policy = &behavior.cache_policy;
-    let facts = ResponseFacts {
-        status,
-        headers,
-        ttl: &policy.ttl,
-        error_caching_min_ttl: distribution.error_caching_min_ttl(status.as_u16()),
-        forwards_cookies: forwards_cookies(behavior),
-        rules: behavior.rules,
-        asked_for_range: sent.contains_key(header::RANGE),
-        authorization_unkeyed: sent.contains_key(header::AUTHORIZATION)
-            && !policy.headers.contains(&header::AUTHORIZATION),
-        s3: distribution.origins[behavior.origin].kind == OriginKind::S3,
-    };
+    let origin = &distribution.origins[behavior.origin];
+    let delay = Duration::ZERO;
+    let facts = ResponseFacts::of(distribution, behavior, origin, sent, status, headers, delay);
     storable(&facts, now)
 }
 

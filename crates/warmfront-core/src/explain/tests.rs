@@ -179,7 +179,7 @@ fn lifetimes_are_told_for_the_usual_answers_or_for_the_one_given() {
     assert_eq!(
         found.about(Topic::Ttl).collect::<Vec<_>>(),
         [
-            "200 cache-control: max-age=30; age: 10: max-age=30: fresh for 20 s (came with Age: 10), then stale for 600 s while the origin fails"
+            "200 cache-control: max-age=30; age: 10: max-age=30: fresh for 20 s (10 s old when it came), then stale for 600 s while the origin fails"
         ]
     );
     // Credentials reach the origin and are not in the key.

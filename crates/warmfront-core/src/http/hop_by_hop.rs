@@ -40,7 +40,10 @@ pub(crate) fn is_fixed(name: &HeaderName) -> bool {
             | header::TE
             | header::TRANSFER_ENCODING
             | header::UPGRADE
-    ) || matches!(name.as_str(), KEEP_ALIVE | "proxy-connection" | "proxy")
+    ) || matches!(
+        name.as_str(),
+        KEEP_ALIVE | "proxy-connection" | "proxy" | "proxy-authentication-info"
+    )
 }
 
 /// Takes off `target` what the Connection of `source` names; work linear in both.
@@ -109,6 +112,7 @@ mod tests {
         );
         check(&["te: trailers", "transfer-encoding: chunked", "upgrade: h2c", "proxy: x"], &[]);
         check(&["proxy-connection: keep-alive", "trailer: x"], &["trailer: x"]);
+        check(&["proxy-authentication-info: x"], &[]);
     }
 
     #[test]

@@ -5,17 +5,22 @@
 use ::http::{HeaderMap, HeaderName, header};
 
 use super::fields;
+use crate::Behavior;
 use crate::caching::cache_control;
+use crate::policy::keeps_set_cookie;
 
 /// Takes off what no viewer gets to see, stored or not (CloudFront guide: response headers).
 ///
 /// Via is written anew by the edge. Set-Cookie goes when the behavior forwards no cookies: what
-/// the origin then sets would belong to nobody. S3's own request ids stay between S3 and us.
-pub fn passed_head(headers: &mut HeaderMap, forwards_cookies: bool, s3: bool) {
+/// the origin then sets would belong to nobody. S3's own request ids stay between S3 and us. Where the
+/// rules keep a response's headers, only what belongs to the connection goes.
+pub fn passed_head(headers: &mut HeaderMap, behavior: &Behavior, s3: bool) {
+    let keeps_set_cookie = keeps_set_cookie(behavior);
+    let hides_ids = s3 && !behavior.rules.keeps_response_headers;
     fields::remove_where(headers, |name| match *name {
         header::VIA | header::TRAILER | header::UPGRADE => true,
-        header::SET_COOKIE => !forwards_cookies,
-        _ => s3 && (*name == X_AMZ_ID_2 || *name == X_AMZ_REQUEST_ID),
+        header::SET_COOKIE => !keeps_set_cookie,
+        _ => hides_ids && (*name == X_AMZ_ID_2 || *name == X_AMZ_REQUEST_ID),
     });
 }
 
@@ -25,10 +30,10 @@ pub fn passed_head(headers: &mut HeaderMap, forwards_cookies: bool, s3: bool) {
 ///
 /// So `Cache-Control: no-cache="Set-Cookie"` keeps a cookie from being replayed, as CloudFront
 /// documents it. Cache-Control itself, Date and Content-Length stay in any case.
-pub fn stored_head(headers: &mut HeaderMap, forwards_cookies: bool, s3: bool) {
-    passed_head(headers, forwards_cookies, s3);
+pub fn stored_head(headers: &mut HeaderMap, behavior: &Behavior, s3: bool) {
+    passed_head(headers, behavior, s3);
     headers.remove(header::AGE);
-    let control = cache_control::parse(headers);
+    let control = cache_control::directives(headers, behavior.rules);
     for name in control.no_cache_fields.iter().chain(&control.private_fields) {
         if !ALWAYS_KEPT.contains(name) {
             headers.remove(name);
@@ -51,6 +56,9 @@ const ALWAYS_KEPT: [HeaderName; 5] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::caching::CacheRules;
+    use crate::fixture;
+    use crate::policy::Selection;
 
     const REPLY: [&str; 8] =
         ["via", "trailer", "upgrade", "set-cookie", "age", "x-amz-id-2", "x-amz-request-id", "x-a"];
@@ -71,11 +79,24 @@ mod tests {
 
     #[track_caller]
     fn check(control: &'static str, cookies: bool, s3: bool, passed: &str, stored: &str) {
+        let mut behavior = fixture::behavior("*");
+        behavior.cache_policy.cookies = if cookies { Selection::All } else { Selection::None };
+        check_behind(&behavior, control, s3, passed, stored);
+    }
+
+    #[track_caller]
+    fn check_behind(
+        behavior: &Behavior,
+        control: &'static str,
+        s3: bool,
+        passed: &str,
+        stored: &str,
+    ) {
         let mut headers = reply(control);
-        passed_head(&mut headers, cookies, s3);
+        passed_head(&mut headers, behavior, s3);
         assert_eq!(left(&headers), passed, "passed on, {control}");
         let mut headers = reply(control);
-        stored_head(&mut headers, cookies, s3);
+        stored_head(&mut headers, behavior, s3);
         assert_eq!(left(&headers), stored, "stored, {control}");
         assert!(headers.contains_key(header::CACHE_CONTROL));
     }
@@ -94,6 +115,17 @@ mod tests {
     #[test]
     fn the_request_ids_of_s3_stay_between_s3_and_us() {
         check("max-age=5", false, true, "age x-a", "x-a");
+    }
+
+    #[test]
+    fn rules_that_keep_headers_take_off_only_what_belongs_to_the_connection() {
+        let mut behavior = fixture::behavior("*");
+        behavior.rules = CacheRules::RFC9111;
+        let all = "set-cookie x-amz-id-2 x-amz-request-id x-a";
+        let passed = "set-cookie age x-amz-id-2 x-amz-request-id x-a";
+        check_behind(&behavior, "max-age=5", true, passed, all);
+        let without_cookie = "x-amz-id-2 x-amz-request-id x-a";
+        check_behind(&behavior, "private=\"set-cookie\"", true, passed, without_cookie);
     }
 
     #[test]

@@ -4,8 +4,6 @@
 //! it, except that OPTIONS is kept apart. Nothing here decides what is forwarded; but what is in the
 //! key always is (`origin_request`).
 
-mod address;
-
 use ::http::{HeaderName, Method, header};
 
 use super::generated::Generated;
@@ -13,8 +11,6 @@ use super::{CachePolicy, Selection};
 use crate::http::{cookie, encoding, hop_by_hop, query};
 use crate::request_view::RequestView;
 use crate::{Behavior, Distribution};
-
-pub use address::KeyAddress;
 
 /// Appends the key of `request` to `key`.
 ///
@@ -51,10 +47,20 @@ pub fn is_cacheable_method(behavior: &Behavior, method: &Method) -> bool {
     }
 }
 
-/// Whether any cookie may reach the origin. Then requests are never collapsed, stored responses
-/// never revalidated, and Set-Cookie is kept.
+/// Whether any cookie may reach the origin.
 pub fn forwards_cookies(behavior: &Behavior) -> bool {
     !behavior.cache_policy.cookies.is_empty() || !behavior.origin_request_policy.cookies.is_empty()
+}
+
+/// Whether cookies that reach the origin keep requests from being collapsed, and stored responses from
+/// being revalidated (CloudFront guide: caching content based on cookies).
+pub fn cookies_forbid_sharing(behavior: &Behavior) -> bool {
+    behavior.rules.cookies_forbid_sharing && forwards_cookies(behavior)
+}
+
+/// Whether Set-Cookie reaches viewers, and is kept with the object.
+pub fn keeps_set_cookie(behavior: &Behavior) -> bool {
+    behavior.rules.keeps_response_headers || forwards_cookies(behavior)
 }
 
 /// A following item, or none.

@@ -13,7 +13,10 @@ pub mod managed;
 pub mod origin_request;
 pub mod response_headers;
 
-pub use cache_key::{forwards_cookies, is_cacheable_method, write_cache_key};
+pub use cache_key::{
+    cookies_forbid_sharing, forwards_cookies, is_cacheable_method, keeps_set_cookie,
+    write_cache_key,
+};
 pub use origin_request::{EdgeFacts, Forwarded, origin_request};
 pub use response_headers::ResponseHeadersPolicy;
 

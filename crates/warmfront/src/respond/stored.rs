@@ -71,7 +71,10 @@ pub(crate) fn from_fill(
     let stored_head = if led { head.for_leader.as_ref() } else { None };
     let mut headers = stored_head.unwrap_or(&head.meta.head).headers();
     let age = freshness::age(&head.meta.lifetime, head.meta.resident(now));
-    if !led || age > 0 {
+    // RFC 9111 §5.1: to the viewer who led, Age says that the origin did not make the response for it. Only
+    // the origin can say so, and a head of its own has what it said.
+    let is_told = stored_head.is_none_or(|_| headers.contains_key(AGE));
+    if !led || (age > 0 && is_told) {
         headers.insert(AGE, number(age));
     }
     // RFC 9110 §8.6: a 204 has neither body nor length.

@@ -45,6 +45,7 @@ impl Reply {
             status: StatusCode::from_u16(self.status).unwrap(),
             headers: &headers,
             ttl: &self.ttl,
+            delay: Duration::ZERO,
             error_caching_min_ttl: secs(self.error_ttl),
             forwards_cookies: false,
             rules: CacheRules::CLOUDFRONT,
@@ -223,7 +224,7 @@ fn the_age_of_the_origin_is_remembered() {
         panic!("stored");
     };
     assert_eq!(lifetime.initial_age, secs(12));
-    assert_eq!(lifetime.to_string(), "max-age=30: fresh for 18 s (came with Age: 12)");
+    assert_eq!(lifetime.to_string(), "max-age=30: fresh for 18 s (12 s old when it came)");
 }
 
 #[test]
@@ -506,6 +507,7 @@ proptest! {
             status: status(code),
             headers: &headers,
             ttl: &ttl,
+            delay: Duration::ZERO,
             error_caching_min_ttl: secs(10),
             forwards_cookies: true,
             rules: CacheRules::CLOUDFRONT,
