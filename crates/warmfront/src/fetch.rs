@@ -13,7 +13,7 @@ use http_body::Body as _;
 use tokio::sync::oneshot;
 use warmfront_core::caching::validation::{conditional_headers, confirms, update_stored};
 use warmfront_core::caching::vary::viewer_vary;
-use warmfront_core::caching::{Lifetime, Storable};
+use warmfront_core::caching::{CacheTags, Lifetime, Storable};
 use warmfront_core::distribution::ErrorPage;
 use warmfront_core::http::date;
 use warmfront_core::http::storable_head::stored_head;
@@ -158,6 +158,8 @@ impl Fetch {
                 ..stale.meta.lifetime
             },
         };
+        // What is stored keeps its tags, whichever header the distribution reads them from by now.
+        let tags = self.tags(not_modified, asking).unwrap_or_else(|| stale.meta.tags.clone());
         viewer_vary(&origination.behavior, &mut headers);
         stored_head(&mut headers, &origination.behavior, asking.is_s3());
         let meta = StoredMeta {
@@ -167,6 +169,7 @@ impl Fetch {
             stored_at: origination.shared.clock.monotonic(),
             source: answered.source,
             epoch: self.permit.epoch,
+            tags,
         };
         let refreshed = Arc::new(stale.refreshed(meta));
         let kept = match storable {
@@ -311,13 +314,14 @@ impl Fetch {
             return self.hand_to_leader(response);
         };
         let shared = &self.origination.shared;
+        let asking = self.origination.asking(source);
+        let tags = self.tags(&response.head.headers, asking).unwrap_or_default();
         let headers = &mut response.head.headers;
         viewer_vary(&self.origination.behavior, headers);
         headers.remove(CONTENT_LENGTH);
         headers.entry(DATE).or_insert_with(|| date::header_value(shared.clock.wall()));
         let for_leader = headers.clone();
-        let is_s3 = self.origination.asking(source).is_s3();
-        stored_head(headers, &self.origination.behavior, is_s3);
+        stored_head(headers, &self.origination.behavior, asking.is_s3());
         let came_with_age = for_leader.contains_key(AGE);
         let leader_gets_more = for_leader.len() > headers.len() + usize::from(came_with_age)
             || (!came_with_age && !lifetime.initial_age.is_zero());
@@ -328,6 +332,7 @@ impl Fetch {
             stored_at: shared.clock.monotonic(),
             source,
             epoch: self.permit.epoch,
+            tags,
         };
         let shared_answer = !meta.lifetime.fresh_for.is_zero();
         let fill_head = FillHead {
@@ -341,6 +346,13 @@ impl Fetch {
         }
         let clock = self.origination.shared.clock.clone();
         pump(self.permit, response.body, length, writer, meta, clock).await;
+    }
+
+    /// The cache tags in `headers`; `None` where they say nothing of any.
+    fn tags(&self, headers: &HeaderMap, asking: &Asking) -> Option<CacheTags> {
+        let name = self.origination.distribution.cache_tag_header.as_ref()?;
+        let is_s3 = asking.is_s3();
+        CacheTags::are_in(headers, name, is_s3).then(|| CacheTags::of(headers, name, is_s3))
     }
 
     fn hand_to_leader(self, response: OriginResponse) {

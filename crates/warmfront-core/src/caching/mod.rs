@@ -6,7 +6,9 @@
 
 mod age;
 pub mod cache_control;
+pub mod cache_tags;
 pub mod freshness;
+pub mod invalidation;
 pub mod rules;
 mod status;
 pub mod storable;
@@ -16,7 +18,9 @@ pub mod validation;
 pub mod vary;
 
 pub use cache_control::CacheControl;
+pub use cache_tags::CacheTags;
 pub use freshness::{Freshness, age, freshness, may_answer_for_failing_origin};
+pub use invalidation::{Invalidation, InvalidationError};
 pub use rules::{CacheRules, StorableStatuses, UnnamedLifetime};
 pub use storable::{Forbids, NotStored, ResponseFacts, Storable, storable};
 pub use ttl::{Lifetime, TtlLimit, TtlRule, TtlSource};

@@ -4,6 +4,8 @@
 //! it, except that OPTIONS is kept apart. Nothing here decides what is forwarded; but what is in the
 //! key always is (`origin_request`).
 
+mod address;
+
 use ::http::{HeaderName, Method, header};
 
 use super::generated::Generated;
@@ -11,6 +13,8 @@ use super::{CachePolicy, Selection};
 use crate::http::{cookie, encoding, hop_by_hop, query};
 use crate::request_view::RequestView;
 use crate::{Behavior, Distribution};
+
+pub use address::KeyAddress;
 
 /// Appends the key of `request` to `key`.
 ///

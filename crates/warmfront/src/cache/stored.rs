@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use warmfront_core::caching::Lifetime;
+use warmfront_core::caching::{CacheTags, Lifetime};
 
 use super::StoredHead;
 
@@ -24,6 +24,8 @@ pub struct StoredMeta {
     pub source: Source,
     /// How many purges there had been when the origin was asked: later ones may be meant for it.
     pub epoch: u64,
+    /// By which it can be purged.
+    pub tags: CacheTags,
 }
 
 /// Where a stored response comes from.
@@ -89,6 +91,7 @@ impl StoredResponse {
                 stored_at: now,
                 source: Source::default(),
                 epoch: 0,
+                tags: CacheTags::default(),
             },
             length: 0,
             pieces: Arc::new([]),
@@ -133,7 +136,9 @@ impl StoredResponse {
     /// Bytes of memory that it takes, its structures included.
     pub fn weight(&self) -> u64 {
         let pieces = self.pieces.len() * (size_of::<Bytes>() + 32);
-        self.length + (self.meta.head.weight() + pieces + size_of::<Self>()) as u64
+        self.length
+            + (self.meta.head.weight() + self.meta.tags.as_str().len() + pieces + size_of::<Self>())
+                as u64
     }
 }
 
@@ -157,6 +162,7 @@ pub(crate) mod tests_support {
             stored_at: Duration::ZERO,
             source: Source::default(),
             epoch: 0,
+            tags: CacheTags::default(),
         }
     }
 

@@ -406,4 +406,26 @@ proptest! {
         prop_assert_eq!(one.key(&policy) == other.key(&policy), expected);
         prop_assert_eq!(one.parts(&policy) == other.parts(&policy), expected);
     }
+
+    #[test]
+    fn a_key_tells_its_address_whatever_else_it_has(
+        policy in a_policy(), asked in a_request(), cut in any::<proptest::sample::Index>(),
+    ) {
+        let key = asked.key(&policy);
+        let mut query = Vec::new();
+        write_query(&mut query, &policy.query_strings, asked.query.as_deref().unwrap_or_default());
+        let address = KeyAddress::read(&key).expect("it is a key");
+        prop_assert_eq!(address.distribution, &fixture::distribution().id);
+        prop_assert_eq!(address.path, asked.path.as_str());
+        let mut keyed = Vec::new();
+        part(&mut keyed, address.query.as_bytes());
+        prop_assert_eq!(keyed, query);
+        // What a damaged disk gives back is refused or read, and never a reason to stop.
+        let _ = KeyAddress::read(&key[..cut.index(key.len())]);
+    }
+
+    #[test]
+    fn no_bytes_are_a_reason_to_stop(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+        let _ = KeyAddress::read(&bytes);
+    }
 }
