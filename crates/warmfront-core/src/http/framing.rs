@@ -96,13 +96,18 @@ pub fn check_response(head: &::http::response::Parts) -> Result<(), &'static str
     if head.headers.len() > MAX_RESPONSE_FIELDS {
         return Err("has more than 256 header fields");
     }
-    let fields = Fields::read(&head.headers);
+    let mut fields = Fields::read(&head.headers);
     if fields.size > MAX_HEAD {
         return Err("has a head of more than 32768 bytes");
     }
+    // RFC 9112 §6.3: such a response ends with its connection, for every reader.
+    if fields.transfer_coding == Coding::Unknown {
+        fields.transfer_coding = Coding::Chunked;
+    }
     match fields.check_framing(head.version) {
         Err(Malformed::TransferEncoding) => Err(
-            "has a Transfer-Encoding other than one \"chunked\" on HTTP/1.1 without Content-Length",
+            "has a Transfer-Encoding other than one \"chunked\", or one coding unknown here, on HTTP/1.1 \
+             without Content-Length",
         ),
         Err(Malformed::ContentLength) => {
             Err("has a Content-Length that is not one number of 1 to 18 digits")
@@ -123,7 +128,7 @@ struct Fields<'a> {
     content_lengths: usize,
     content_length_is_number: bool,
     transfer_encodings: usize,
-    transfer_encoding_is_chunked: bool,
+    transfer_coding: Coding,
     expects_only_continue: bool,
     has_upgrade: bool,
     has_control: bool,
@@ -139,7 +144,7 @@ impl<'a> Fields<'a> {
             content_lengths: 0,
             content_length_is_number: true,
             transfer_encodings: 0,
-            transfer_encoding_is_chunked: true,
+            transfer_coding: Coding::Chunked,
             expects_only_continue: true,
             has_upgrade: false,
             has_control: false,
@@ -160,7 +165,7 @@ impl<'a> Fields<'a> {
                 }
                 header::TRANSFER_ENCODING => {
                     fields.transfer_encodings += 1;
-                    fields.transfer_encoding_is_chunked &= octets.eq_ignore_ascii_case(b"chunked");
+                    fields.transfer_coding = Coding::of(octets);
                 }
                 header::EXPECT => {
                     fields.expects_only_continue &= octets.eq_ignore_ascii_case(b"100-continue");
@@ -179,7 +184,7 @@ impl<'a> Fields<'a> {
         let multiplexed = version >= Version::HTTP_2;
         if self.transfer_encodings > 0
             && (self.transfer_encodings > 1
-                || !self.transfer_encoding_is_chunked
+                || self.transfer_coding != Coding::Chunked
                 || version == Version::HTTP_10
                 || multiplexed
                 || self.content_lengths > 0)
@@ -198,6 +203,36 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 }
+
+/// What a Transfer-Encoding field says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    Chunked,
+    /// One token that no coding here has.
+    Unknown,
+    /// A list, parameters, or a coding that would have to be undone.
+    Refused,
+}
+
+impl Coding {
+    fn of(octets: &[u8]) -> Self {
+        let is = |name: &&str| octets.eq_ignore_ascii_case(name.as_bytes());
+        if is(&"chunked") {
+            return Coding::Chunked;
+        }
+        // What holds "chunked" may still be chunked for another reader.
+        let holds_chunked = octets.to_ascii_lowercase().windows(7).any(|part| part == b"chunked");
+        let is_token =
+            octets.iter().all(|octet| octet.is_ascii_alphanumeric() || b"-._".contains(octet));
+        match is_token && !octets.is_empty() && !holds_chunked && !COMPRESSIONS.iter().any(is) {
+            true => Coding::Unknown,
+            false => Coding::Refused,
+        }
+    }
+}
+
+/// The registered transfer codings besides chunked (RFC 9112 §7.2).
+const COMPRESSIONS: [&str; 5] = ["gzip", "x-gzip", "deflate", "compress", "x-compress"];
 
 /// The host that an absolute URL or `:authority` names, else the Host field's.
 fn host_of<'a>(

@@ -84,6 +84,9 @@ async fn whole_replies_pass_however_they_are_framed() {
     check("GET", "HTTP/1.1 200 OK\r\n\r\nto the end", End::Close, Outcome::Whole("to the end"))
         .await;
     check("GET", "HTTP/1.0 200 OK\r\n\r\nold", End::Close, Outcome::Whole("old")).await;
+    // RFC 9112 §6.3: a coding other than chunked ends with its connection.
+    let unknown = "HTTP/1.1 200 OK\r\nTransfer-Encoding: made-up\r\n\r\nto the end";
+    check("GET", unknown, End::Close, Outcome::Whole("to the end")).await;
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n";
     check("HEAD", head, End::Stay, Outcome::Whole("")).await;
     check("GET", "HTTP/1.1 204 No Content\r\n\r\n", End::Stay, Outcome::Whole("")).await;
@@ -106,6 +109,8 @@ async fn a_cut_reply_breaks_visibly() {
     check("GET", bad_size, End::Stay, Outcome::Breaks).await;
     check("GET", "HTTP/1.1 200 OK\r\n\r\nto the end", End::Reset, Outcome::Breaks).await;
     check("GET", "HTTP/1.0 200 OK\r\n\r\nto the end", End::Reset, Outcome::Breaks).await;
+    let unknown = "HTTP/1.1 200 OK\r\nTransfer-Encoding: made-up\r\n\r\nto the end";
+    check("GET", unknown, End::Reset, Outcome::Breaks).await;
 }
 
 #[tokio::test]
@@ -121,7 +126,8 @@ async fn an_ambiguous_reply_is_refused() {
     refuse("Content-Length: +4").await;
     refuse("Content-Length: 99999999999999999999").await;
     refuse("Transfer-Encoding: gzip, chunked").await;
-    refuse("Transfer-Encoding: identity").await;
+    refuse("Transfer-Encoding: gzip").await;
+    refuse("Transfer-Encoding: xchunked").await;
     refuse("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked").await;
     refuse("Bad Name: x").await;
     refuse("Space-Before : x").await;
