@@ -105,6 +105,7 @@ mod tests {
                 "connection: close",
                 "keep-alive: 5",
                 "proxy-authenticate: x",
+                "proxy-authentication-info: x",
                 "proxy-authorization: x",
                 "a: 1",
             ],
