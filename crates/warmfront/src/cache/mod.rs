@@ -4,6 +4,9 @@
 //! long it is fresh, is decided in `warmfront_core::caching`; this room only keeps and hands out.
 
 mod collapse;
+#[cfg(feature = "disk")]
+#[allow(dead_code, reason = "the tier over it comes next")]
+mod disk;
 mod fill;
 mod fragment;
 mod head;
@@ -19,6 +22,8 @@ mod weight;
 use std::sync::Arc;
 
 pub(crate) use collapse::{Fills, Join, Permit};
+#[cfg(feature = "disk")]
+pub use disk::{DiskError, DiskOptions, DiskUsage};
 pub(crate) use fill::{Fill, FillHead, Outcome, Ticket};
 pub use fragment::{FRAGMENT, FragmentId, Generation};
 pub use head::StoredHead;
