@@ -4,6 +4,7 @@
 mod access;
 mod bodies;
 mod deployment;
+mod keeping;
 mod observing;
 mod passing;
 mod simulation;
