@@ -6,6 +6,7 @@
 //! `docs/case.md`, which is itself run. This crate knows no distribution and no cache: what a
 //! template means is the target's business.
 
+mod coding;
 mod compare;
 pub mod corpus;
 mod origin;

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::compare;
 use crate::origin::ScriptedOrigin;
 use crate::outcome::{Failure, Outcome};
 use crate::script::{Action, Case, Expected, Step};
 use crate::stage::{Got, Stage, World};
 use crate::target::{Opener, Target};
 use crate::viewer;
+use crate::{coding, compare};
 
 /// How long a case may take, in real time.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -279,7 +279,7 @@ fn differences(
     got: &Got,
     now: std::time::SystemTime,
 ) -> Option<(String, Vec<crate::outcome::Mismatch>)> {
-    let Expected { status, headers, body, broken } = expected;
+    let Expected { status, headers, body, decoded, broken } = expected;
     let end = got.end.as_ref().and_then(|end| end.as_ref().err());
     let Some((came, fields)) = &got.head else {
         let reason = end.map_or("it was left", String::as_str);
@@ -289,8 +289,13 @@ fn differences(
     let mut mismatches: Vec<_> =
         status.and_then(|status| compare::status(status, *came)).into_iter().collect();
     mismatches.extend(compare::headers(headers, fields, now));
-    if let Some(body) = body {
-        mismatches.extend(compare::body(body, &got.body, *broken, now));
+    match body {
+        Some(body) if *decoded => match coding::decoded(fields, &got.body, *broken) {
+            Ok(came) => mismatches.extend(compare::body(body, &came, *broken, now)),
+            Err(mismatch) => mismatches.push(mismatch),
+        },
+        Some(body) => mismatches.extend(compare::body(body, &got.body, *broken, now)),
+        None => {}
     }
     let problem = match (end, *broken) {
         (Some(error), false) => format!("viewer {number}'s stream broke: {error}"),

@@ -107,6 +107,8 @@ pub(crate) struct Expected {
     pub(crate) status: Option<StatusMatch>,
     pub(crate) headers: Vec<HeaderMatch>,
     pub(crate) body: Option<BodyMatch>,
+    /// `body` is of what Content-Encoding hides.
+    pub(crate) decoded: bool,
     /// The stream must end with an error.
     pub(crate) broken: bool,
 }

@@ -10,6 +10,7 @@ use warmfront_core::Stack;
 use crate::access::Access;
 use crate::cache::{Cache, CacheOptions, MemoryStorage, Usage};
 use crate::clock::{Clock, SystemClock};
+use crate::compressing::Compressors;
 use crate::identity::Identity;
 use crate::observe::{Observer, Silent};
 use crate::origin::Connector;
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) cache: Cache,
+    pub(crate) compressors: Compressors,
     pub(crate) identity: Identity,
     pub(crate) https_port: u16,
     pub(crate) access: Access,
@@ -85,6 +87,7 @@ impl Edge {
             wants_detail: observer.wants_detail(),
             observer,
             cache: Cache::new(Arc::new(MemoryStorage::new(cache))),
+            compressors: Compressors::default(),
             identity: Identity::random(),
             https_port,
             access,

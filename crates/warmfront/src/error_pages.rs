@@ -154,7 +154,7 @@ fn keyed(behavior: &Behavior, view: &RequestView<'_>) -> HeaderMap {
         }
     }
     if encoding::is_normalized(policy) {
-        let accepted = encoding::normalized(policy, view.version, view.headers);
+        let accepted = encoding::normalized(behavior, view.version, view.headers);
         if let Some(value) = accepted.and_then(encoding::Accepted::for_origin) {
             headers.insert(ACCEPT_ENCODING, value);
         }

@@ -308,6 +308,10 @@ impl Fetch {
     }
 
     async fn store(mut self, mut response: OriginResponse, lifetime: Lifetime, source: Source) {
+        // A page was compressed, or not, where it comes from: its own path's behavior says.
+        if !source.is_error_page() {
+            response = self.origination.compressed(response);
+        }
         let length = response.body.size_hint().exact();
         let storage = &self.origination.shared.cache.storage;
         let Ok(writer) = storage.begin(&self.permit.key, Generation::random(), length) else {
@@ -357,7 +361,7 @@ impl Fetch {
 
     fn hand_to_leader(self, response: OriginResponse) {
         // If the viewer has gone, the response is dropped and its connection given up.
-        let _ = self.leader.send(response);
+        let _ = self.leader.send(self.origination.compressed(response));
         self.permit.fill.publish(Outcome::NotShared);
     }
 }

@@ -347,7 +347,7 @@ impl Route<'_> {
             );
         }
         match sent {
-            Ok(response) => respond::relayed(self.behavior, response),
+            Ok(response) => respond::relayed(self.behavior, origination.compressed(response)),
             Err(error) => self.failed(error.status(), error.detailed_result()),
         }
     }

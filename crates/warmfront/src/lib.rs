@@ -9,6 +9,7 @@ mod asked;
 pub mod body;
 pub mod cache;
 pub mod clock;
+mod compressing;
 mod deployment;
 pub mod edge;
 mod error_pages;

@@ -11,6 +11,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use warmfront_core::caching::freshness::may_answer_for_failing_origin;
 use warmfront_core::caching::{ResponseFacts, Storable, storable};
+use warmfront_core::compression::wanted;
 use warmfront_core::http::storable_head::passed_head;
 use warmfront_core::origin::{Attempted, Failover, OriginKind, Scheme};
 use warmfront_core::policy::origin_request::{EdgeFacts, Failing, Forwarded, origin_request};
@@ -20,6 +21,7 @@ use warmfront_core::{Behavior, Distribution, Origin};
 use crate::asked::Asked;
 use crate::body::Body;
 use crate::cache::{Source, StoredResponse};
+use crate::compressing::{self, Wanted};
 use crate::edge::Shared;
 use crate::exchange::Scope;
 use crate::origin::{Connector, OriginError, OriginRequest, OriginResponse, Timing};
@@ -38,6 +40,8 @@ pub(crate) struct Origination {
     pub(crate) asked: Arc<Asked>,
     connector: Arc<dyn Connector>,
     viewer: SocketAddr,
+    /// How the viewer would have the response compressed.
+    compress: Wanted,
     /// The only origin, or the primary one of a group.
     pub(crate) primary: Asking,
     /// Asked after a failure of `primary` that the group lists; only where the method allows that.
@@ -96,6 +100,7 @@ impl Originated<'_> {
             asked,
             connector: self.connector.clone(),
             viewer: self.viewer.address,
+            compress: wanted(behavior, self.view.method, self.view.version, self.view.headers),
             primary: self.asking(behavior.origin, Source::Primary),
             secondary: group.map(|group| Box::new(self.asking(group.origin, Source::Secondary))),
         }
@@ -217,6 +222,12 @@ impl Origination {
             Some(secondary) if source == Source::Secondary => secondary,
             _ => &self.primary,
         }
+    }
+
+    /// The response as viewers get it: compressed, if they and the behavior would have it so.
+    pub(crate) fn compressed(&self, response: OriginResponse) -> OriginResponse {
+        let Shared { compressors, clock, .. } = &*self.shared;
+        compressing::compressed(compressors, clock, self.compress, &self.primary.method, response)
     }
 
     /// The requests of all origins that may be asked.

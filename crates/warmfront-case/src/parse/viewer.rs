@@ -142,10 +142,14 @@ fn expected(cursor: &mut Cursor<'_>) -> Parsed<Expected> {
         match token {
             Some(Token::Header(name)) => expected.headers.push(cursor.expected(name)?),
             Some(Token::Word("broken")) => expected.broken = true,
+            Some(Token::Word("decoded")) => expected.decoded = true,
             Some(Token::Word(word)) => match status(word) {
                 Some(status) if expected.status.is_none() => expected.status = Some(status),
                 _ => {
-                    let hint = suggest::did_you_mean(word, &["broken", "bytes", "size", "body"]);
+                    let hint = suggest::did_you_mean(
+                        word,
+                        &["broken", "decoded", "bytes", "size", "body"],
+                    );
                     return Err(cursor.problem(format!(
                         "a reply is a status (200, 5xx), a body and headers; not {word:?}.{hint}"
                     )));
@@ -153,6 +157,9 @@ fn expected(cursor: &mut Cursor<'_>) -> Parsed<Expected> {
             },
             _ => {}
         }
+    }
+    if expected.decoded && expected.body.is_none() {
+        return Err(cursor.problem("what must the decoded body be? <- 200 decoded \"text\""));
     }
     if expected.status.is_none() && !expected.broken {
         return Err(cursor.problem("which status must come? <- 200, <- 4xx or <- broken"));

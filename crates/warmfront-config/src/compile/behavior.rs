@@ -33,6 +33,7 @@ impl Compiler<'_> {
         let caches_options = self.caches_options(node, allowed_methods, path);
         let compress = node.bool_at("Compress").unwrap_or(false);
         let policies = self.policies(node, path);
+        self.compress_without_effect(node, policies.as_ref().map(|(cache, _)| cache), path);
         let response_headers_policy = self.response_headers_policy_of(node, path);
         self.protections(node, distribution, path);
         let trusted_keys = self.trusted_keys(node, distribution, path);
@@ -274,6 +275,23 @@ impl Compiler<'_> {
         self.associations(node, "LambdaFunctionAssociations", "LambdaFunctionARN", path);
     }
 
+    /// CloudFront compresses only what its policy lets vary by encoding, and only where it caches.
+    fn compress_without_effect(&self, node: &Node, policy: Option<&CachePolicy>, path: &str) {
+        let Some(entry) = node.entry("Compress") else { return };
+        let is_on = node.bool_at("Compress") == Some(true);
+        let reason = policy.filter(|_| is_on).and_then(|policy| {
+            if policy.ttl.disable_caching() {
+                Some("all TTLs are 0, and CloudFront compresses only what it may cache")
+            } else if !policy.legacy && !policy.gzip && !policy.brotli {
+                Some("its cache policy has neither EnableAcceptEncodingGzip nor EnableAcceptEncodingBrotli")
+            } else {
+                None
+            }
+        });
+        let status = reason.map_or(Status::Effective, |reason| Status::Inert(reason.to_owned()));
+        self.ledger.note(&entry.place, &format!("{path}.Compress"), status);
+    }
+
     fn parts_without_effect(&self, node: &Node, path: &str) {
         let note = |name: &str, is_on: bool, reason: &str| {
             if let Some(entry) = node.entry(name) {
@@ -283,11 +301,6 @@ impl Compiler<'_> {
             }
         };
         let is_on = |name: &str| node.bool_at(name) == Some(true);
-        note(
-            "Compress",
-            is_on("Compress"),
-            "the edge does not compress yet; what the origin compressed is passed on",
-        );
         note(
             "SmoothStreaming",
             is_on("SmoothStreaming"),

@@ -31,7 +31,6 @@ fn a_template_written_by_someone_else_is_served_and_every_property_listed() {
         ("HttpVersion", "HTTP/3 is not served yet"),
         ("OriginShield", "no second cache layer"),
         ("OriginAccessControlId", "asks for no signature"),
-        ("CacheBehaviors[0].Compress", "does not compress yet"),
         ("OriginSSLProtocols", "TLS 1.2 and 1.3"),
     ] {
         match status(&loaded, property) {
@@ -53,6 +52,7 @@ fn a_template_written_by_someone_else_is_served_and_every_property_listed() {
         "Members.Items[0].OriginId",
         "GeoRestriction",
         "DefaultCacheBehavior.Compress",
+        "CacheBehaviors[0].Compress",
         "TrustedSigners",
         "FieldLevelEncryptionId",
         "AllowedMethods",

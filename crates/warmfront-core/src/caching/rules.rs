@@ -45,6 +45,8 @@ pub struct CacheRules {
     pub any_method: bool,
     /// The viewer's Cache-Control and Pragma count.
     pub honors_viewer: bool,
+    /// zstd counts in Accept-Encoding and is compressed with, where a policy enables gzip or Brotli.
+    pub knows_zstd: bool,
 }
 
 /// The lifetime of a response without an explicit one.
@@ -88,6 +90,7 @@ impl CacheRules {
         head_updates: false,
         any_method: false,
         honors_viewer: false,
+        knows_zstd: false,
     };
 
     /// As RFC 9111 and its companions want a shared cache to be.
@@ -111,6 +114,7 @@ impl CacheRules {
         any_method: true,
         // What a CDN does: a viewer's reload must not reach the origin (RFC 9111 §5.2.1 leaves it open).
         honors_viewer: false,
+        knows_zstd: true,
     };
 
     /// The profile of this name.

@@ -16,7 +16,8 @@ use ::http::{HeaderMap, Method, StatusCode, Version, header};
 
 use crate::Behavior;
 use crate::caching::cache_control;
-use crate::http::{encoding, hop_by_hop};
+use crate::http::encoding::Codings;
+use crate::http::hop_by_hop;
 use content_types::is_compressible;
 
 pub use head::{compressed_head, vary_by_encoding, weaken_etag};
@@ -28,6 +29,8 @@ pub enum Coding {
     Gzip,
     /// `br` (RFC 7932).
     Brotli,
+    /// `zstd` (RFC 8878), where the rules know it.
+    Zstd,
 }
 
 impl Coding {
@@ -36,6 +39,7 @@ impl Coding {
         match self {
             Coding::Gzip => "gzip",
             Coding::Brotli => "br",
+            Coding::Zstd => "zstd",
         }
     }
 }
@@ -85,7 +89,8 @@ pub const SMALLEST: u64 = 1_000;
 /// The greatest.
 pub const LARGEST: u64 = 10_000_000;
 
-/// The coding that a request would get from this behavior. Of several the smallest: Brotli before gzip.
+/// The coding that a request would get from this behavior. CloudFront prefers Brotli to gzip; zstd, where it
+/// was asked for, costs a third of Brotli's time for nearly its size.
 pub fn wanted(
     behavior: &Behavior,
     method: &Method,
@@ -96,9 +101,8 @@ pub fn wanted(
         return Err(NotCompressed::Off);
     }
     let policy = &behavior.cache_policy;
-    // CloudFront guide: legacy settings know gzip only, and need no flag.
-    let (gzip, brotli) = if policy.legacy { (true, false) } else { (policy.gzip, policy.brotli) };
-    if !gzip && !brotli {
+    let enabled = Codings::enabled(behavior);
+    if enabled.is_empty() {
         return Err(NotCompressed::NoCodingEnabled);
     }
     if policy.ttl.disable_caching() {
@@ -113,11 +117,11 @@ pub fn wanted(
     if hop_by_hop::is_listed(headers, &header::ACCEPT_ENCODING) {
         return Err(NotCompressed::NotAccepted);
     }
-    let accepts = |coding: Coding| encoding::accepts(headers, coding.name().as_bytes());
-    match (brotli && accepts(Coding::Brotli), gzip && accepts(Coding::Gzip)) {
-        (true, _) => Ok(Coding::Brotli),
-        (false, true) => Ok(Coding::Gzip),
-        (false, false) => Err(NotCompressed::NotAccepted),
+    match enabled.accepted_by(headers) {
+        Codings { zstd: true, .. } => Ok(Coding::Zstd),
+        Codings { brotli: true, .. } => Ok(Coding::Brotli),
+        Codings { gzip: true, .. } => Ok(Coding::Gzip),
+        _ => Err(NotCompressed::NotAccepted),
     }
 }
 

@@ -54,6 +54,19 @@ fn legacy_settings_know_gzip_only_and_need_no_flag() {
 }
 
 #[test]
+fn zstd_comes_first_where_the_rules_know_it() {
+    let mut behavior = behavior(true, true);
+    wants(&behavior, "zstd", NOT_ACCEPTED);
+    behavior.rules.knows_zstd = true;
+    wants(&behavior, "gzip, br, zstd", Ok(Coding::Zstd));
+    wants(&behavior, "gzip, br, zstd;q=0", BROTLI);
+    behavior.cache_policy.brotli = false;
+    wants(&behavior, "zstd", Ok(Coding::Zstd));
+    behavior.cache_policy.gzip = false;
+    wants(&behavior, "zstd", Err(NotCompressed::NoCodingEnabled));
+}
+
+#[test]
 fn what_the_behavior_forbids_is_named_first() {
     let mut off = behavior(true, true);
     off.compress = false;

@@ -32,7 +32,7 @@ pub fn write_cache_key(
     part(key, request.path.as_bytes());
     key.push(u8::from(*request.method == Method::OPTIONS));
     write_query(key, &policy.query_strings, request.query.unwrap_or_default());
-    let accepted = encoding::normalized(policy, request.version, request.headers);
+    let accepted = encoding::normalized(behavior, request.version, request.headers);
     part(key, accepted.map_or("", encoding::Accepted::in_key).as_bytes());
     for name in &policy.headers {
         write_header(key, policy, name, request);

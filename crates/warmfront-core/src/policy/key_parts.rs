@@ -86,7 +86,7 @@ pub fn key_parts(
             }
         }
     }
-    let accepted = encoding::normalized(policy, request.version, request.headers);
+    let accepted = encoding::normalized(behavior, request.version, request.headers);
     let accepted = accepted.map_or("", encoding::Accepted::in_key);
     if !accepted.is_empty() {
         add(KeyKind::AcceptEncoding, b"", accepted.as_bytes());

@@ -67,8 +67,7 @@ pub fn origin_request(
     // Before any field of ours, so that no viewer can take one away.
     hop_by_hop::remove_listed(request.headers, &mut headers);
     if rules.normalizes_accept_encoding() {
-        let policy = &behavior.cache_policy;
-        let accepted = encoding::normalized(policy, request.version, request.headers);
+        let accepted = encoding::normalized(behavior, request.version, request.headers);
         if let Some(value) = accepted.and_then(encoding::Accepted::for_origin) {
             headers.insert(header::ACCEPT_ENCODING, value);
         }

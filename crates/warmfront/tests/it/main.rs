@@ -3,6 +3,8 @@
 
 mod access;
 mod bodies;
+#[cfg(feature = "compression")]
+mod compressing;
 mod deployment;
 mod keeping;
 mod observing;

@@ -19,6 +19,11 @@ const COOKIES: &[(&str, &str)] = &[
     ("ForwardedValues.Cookies.Forward", "whitelist"),
     ("ForwardedValues.Cookies.WhitelistedNames", r#"["session"]"#),
 ];
+const COMPRESSED: &[(&str, &str)] =
+    &[("CachePolicyId", r#""658327ea-f89d-4fab-a63d-7e88639e58f6""#)];
+const NO_CODING: &[(&str, &str)] =
+    &[("CachePolicyId", r#""b2884449-e4de-46a7-ac36-70bc7f1ddd6d""#)];
+const NO_TTL: &[(&str, &str)] = &[("CachePolicyId", r#""4135ea2d-6df8-44a3-9df3-4b5a84be39ad""#)];
 const WITH_LEGACY: &str = "with `ForwardedValues`";
 const WITH_POLICY: &str = "with `CachePolicyId`";
 const GUARD: &str = r#"{"Fn::GetAtt": ["Guard", "FunctionARN"]}"#;
@@ -32,8 +37,9 @@ const BEHAVIOR: &[Row] = &[
     row("AllowedMethods", ALL).example("cases/methods/all-seven.case"),
     row("CachePolicyId", r#"{"Ref": "Policy"}"#).example("cases/key/headers.case"),
     row("CachedMethods", r#"["GET", "HEAD", "OPTIONS"]"#).example("cases/methods/cached-options.case").also(&[("AllowedMethods", ALL)]),
-    row("Compress", "false").when("`false`").proof(OFF),
-    row("Compress", "true").when("`true`"),
+    row("Compress", "true").example("cases/compression/brotli-comes-first.case").also(COMPRESSED),
+    row("Compress", "true").when("with a policy that enables no coding").also(NO_CODING),
+    row("Compress", "true").when("with a policy whose TTLs are all 0").also(NO_TTL),
     row("DefaultTTL", "60").when(WITH_LEGACY).example("cases/legacy/default-lifetimes.case").also(LEGACY),
     row("DefaultTTL", "60").when(WITH_POLICY),
     row("FieldLevelEncryptionId", r#""""#).when("empty").proof(OFF),

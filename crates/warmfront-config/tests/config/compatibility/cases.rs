@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use warmfront_case::{Case, Source, corpus};
 use warmfront_config::{KnownProperty, Options, ReportEntry, Status, load, render_human};
+use warmfront_core::caching::CacheRules;
 
 use super::row::without_indexes;
 
@@ -155,6 +156,9 @@ fn options(case: &Case) -> Options {
             "--geo" | "--geo-database" => {
                 value();
                 options.knows_countries = true;
+            }
+            "--profile" => {
+                options.rules = CacheRules::named(value()).expect("a profile's name");
             }
             "--geo-header" => {}
             other => panic!("{}: what does {other} mean for the loader? Add it here", case.name),
