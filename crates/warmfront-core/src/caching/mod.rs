@@ -15,6 +15,7 @@ pub mod storable;
 pub mod targeted;
 pub mod ttl;
 pub mod validation;
+pub mod variants;
 pub mod vary;
 
 pub use cache_control::CacheControl;

@@ -35,7 +35,7 @@ pub fn viewer_vary(behavior: &Behavior, headers: &mut HeaderMap) {
     }
 }
 
-fn members(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+pub(super) fn members(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     line.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|m| !m.is_empty())
 }
 

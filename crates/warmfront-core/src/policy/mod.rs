@@ -11,6 +11,7 @@ pub mod generated;
 pub mod key_parts;
 pub mod managed;
 pub mod origin_request;
+pub mod presented;
 pub mod response_headers;
 
 pub use cache_key::{

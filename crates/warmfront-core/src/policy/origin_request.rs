@@ -99,10 +99,10 @@ const X_AMZ_CF_ID: HeaderName = HeaderName::from_static("x-amz-cf-id");
 const X_AMZ_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 const AMAZON_CLOUDFRONT: HeaderValue = HeaderValue::from_static("Amazon CloudFront");
 
-struct Rules<'a> {
-    behavior: &'a Behavior,
-    origin: &'a Origin,
-    request: &'a RequestView<'a>,
+pub(super) struct Rules<'a> {
+    pub(super) behavior: &'a Behavior,
+    pub(super) origin: &'a Origin,
+    pub(super) request: &'a RequestView<'a>,
 }
 
 impl<'a> Rules<'a> {
@@ -119,7 +119,7 @@ impl<'a> Rules<'a> {
     }
 
     /// Whether a viewer's field travels on as it is, unless Connection names it.
-    fn forwards(&self, name: &HeaderName) -> bool {
+    pub(super) fn forwards(&self, name: &HeaderName) -> bool {
         if is_never_forwarded(name) || is_made_anew(name) || hop_by_hop::is_fixed(name) {
             return false;
         }
@@ -143,7 +143,7 @@ impl<'a> Rules<'a> {
     }
 
     /// Legacy settings that forward all headers (`*`) forward this one too, and cache nothing.
-    fn normalizes_accept_encoding(&self) -> bool {
+    pub(super) fn normalizes_accept_encoding(&self) -> bool {
         let policy = &self.behavior.cache_policy;
         let takes_all = self.behavior.origin_request_policy.headers == HeaderSelection::AllViewer;
         encoding::is_normalized(policy) && !(policy.legacy && takes_all)
@@ -153,7 +153,7 @@ impl<'a> Rules<'a> {
         is_cacheable_method(self.behavior, self.request.method)
     }
 
-    fn host(&self) -> HeaderValue {
+    pub(super) fn host(&self) -> HeaderValue {
         let is_s3 = self.origin.kind == OriginKind::S3;
         if !is_s3
             && self.names(&header::HOST)
@@ -166,7 +166,7 @@ impl<'a> Rules<'a> {
         HeaderValue::from_str(&self.origin.domain_name).unwrap_or(HeaderValue::from_static(""))
     }
 
-    fn cookies(&self) -> Vec<cookie::Cookie<'a>> {
+    pub(super) fn cookies(&self) -> Vec<cookie::Cookie<'a>> {
         let cache = &self.behavior.cache_policy.cookies;
         let other = &self.behavior.origin_request_policy.cookies;
         if (cache.is_empty() && other.is_empty())
