@@ -8,21 +8,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{AGE, CONTENT_LENGTH, DATE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use http_body::Body as _;
 use tokio::sync::oneshot;
 use warmfront_core::caching::validation::{conditional_headers, confirms, update_stored};
+use warmfront_core::caching::variants::{language_of, selecting_fields};
 use warmfront_core::caching::vary::viewer_vary;
-use warmfront_core::caching::{CacheTags, Lifetime, Storable};
+use warmfront_core::caching::{CacheTags, Lifetime, NotStored, Storable};
 use warmfront_core::distribution::ErrorPage;
 use warmfront_core::http::date;
 use warmfront_core::http::storable_head::stored_head;
 use warmfront_core::policy::cookies_forbid_sharing;
+use warmfront_core::policy::presented::{Presented, is_comparable, is_keyed};
 
 use crate::body::Body;
 use crate::cache::{
-    Failure, FillHead, Generation, Outcome, Permit, Source, StoredHead, StoredMeta, StoredResponse,
-    pump,
+    CacheKey, Failure, FillHead, Generation, Outcome, Permit, Selected, Source, StoredHead,
+    StoredMeta, StoredResponse, pump,
 };
 use crate::error_pages::Pages;
 use crate::origin::{OriginError, OriginResponse};
@@ -34,12 +36,20 @@ pub(crate) struct Fetch {
     /// What is stored and no longer fresh.
     pub(crate) stale: Option<Arc<StoredResponse>>,
     pub(crate) permit: Permit,
+    /// Where Vary selects among responses: what the request brings, and its primary key.
+    pub(crate) variant: Option<Box<Variant>>,
     /// Takes the response if it turns out to be for the leading viewer alone.
     pub(crate) leader: oneshot::Sender<OriginResponse>,
     /// How an error page is fetched; `None` where the distribution has none.
     pub(crate) pages: Option<Box<Pages>>,
     /// This fetch is for an error page itself: an error of it is not replaced once more.
     pub(crate) within_page: bool,
+}
+
+/// What tells the response to a request from the others of its URI.
+pub(crate) struct Variant {
+    pub(crate) primary: CacheKey,
+    pub(crate) presented: Presented,
 }
 
 /// What came of asking, on its own.
@@ -70,7 +80,9 @@ impl Fetch {
             return;
         };
         if answered.revalidates && answered.status() == Some(StatusCode::NOT_MODIFIED) {
-            if self.confirmed(&answered) {
+            let Heard { source, headers, result, delay, .. } = answered;
+            let not_modified = result.map(|response| response.head.headers).unwrap_or_default();
+            if self.confirmed(source, &headers, &not_modified, delay).await {
                 return;
             }
             match self.ask(|_, asking| unconditional(&asking.headers)).await {
@@ -131,23 +143,35 @@ impl Fetch {
 
     /// 304: the stored body lives on under the newer head (RFC 9111 §4.3.4). `false` when the 304
     /// speaks of another response than the stored one, so that the object must be fetched whole.
-    fn confirmed(&self, answered: &Heard) -> bool {
-        let (Some(stale), Ok(response)) = (&self.stale, &answered.result) else { return false };
-        let (request, not_modified) = (&answered.headers, &response.head.headers);
-        let asking = self.origination.asking(answered.source);
+    async fn confirmed(
+        &mut self,
+        source: Source,
+        request: &HeaderMap,
+        not_modified: &HeaderMap,
+        delay: Duration,
+    ) -> bool {
+        let Some(stale) = self.stale.clone() else { return false };
+        let asking = self.origination.asking(source);
         let stored = stale.meta.head.headers();
         if !confirms(&stored, not_modified) {
             return false;
         }
         self.origination.asked.confirmed();
-        let origination = &self.origination;
+        let is_s3 = asking.is_s3();
         let mut headers = update_stored(&stored, not_modified);
-        if origination.behavior.rules.corrects_age && !not_modified.contains_key(DATE) {
+        if self.origination.behavior.rules.corrects_age && !not_modified.contains_key(DATE) {
             // RFC 9110 §6.6.1. By the Date of the stored response, this one would be as old as that.
-            headers.insert(DATE, date::header_value(origination.shared.clock.wall()));
+            headers.insert(DATE, date::header_value(self.origination.shared.clock.wall()));
         }
         let status = stale.meta.status;
-        let storable = origination.storable(asking, request, status, &headers, answered.delay);
+        let mut storable = self.origination.storable(asking, request, status, &headers, delay);
+        let before = self.permit.key.clone();
+        if let Storable::For(_) = storable
+            && let Err(reason) = self.settle(&headers).await
+        {
+            storable = Storable::No(reason);
+        }
+        let origination = &self.origination;
         let lifetime = match storable {
             Storable::For(lifetime) => lifetime,
             // The newer head forbids storing; it is good for this one answer.
@@ -159,15 +183,17 @@ impl Fetch {
             },
         };
         // What is stored keeps its tags, whichever header the distribution reads them from by now.
-        let tags = self.tags(not_modified, asking).unwrap_or_else(|| stale.meta.tags.clone());
+        let tags = self
+            .tags(not_modified, origination.asking(source))
+            .unwrap_or_else(|| stale.meta.tags.clone());
         viewer_vary(&origination.behavior, &mut headers);
-        stored_head(&mut headers, &origination.behavior, asking.is_s3());
+        stored_head(&mut headers, &origination.behavior, is_s3);
         let meta = StoredMeta {
             status,
             head: StoredHead::new(&headers),
             lifetime,
             stored_at: origination.shared.clock.monotonic(),
-            source: answered.source,
+            source,
             epoch: self.permit.epoch,
             tags,
         };
@@ -179,8 +205,16 @@ impl Fetch {
                 Arc::new(stale.refreshed(StoredMeta { lifetime, ..stale.meta.clone() }))
             }
         };
-        origination.shared.cache.storage.replace(&self.permit.key, Some(stale), kept);
-        self.permit.fill.publish(Outcome::Stored(refreshed));
+        let storage = &origination.shared.cache.storage;
+        if self.permit.key == before {
+            storage.replace(&before, Some(&stale), kept);
+            self.permit.fill.publish(Outcome::Stored(refreshed));
+        } else {
+            // Under its old key it is as stale as before.
+            let there = storage.lookup(self.permit.key.as_bytes()).read().await;
+            storage.replace(&self.permit.key, there.as_ref(), kept);
+            self.permit.fill.publish(Outcome::Moved(refreshed));
+        }
         true
     }
 
@@ -307,11 +341,39 @@ impl Fetch {
         }
     }
 
+    /// Notes by which fields a response with these headers was selected, and moves the permit to its key.
+    /// Only what is the origin's own response varies: a page in an error's place is for whoever waits.
+    async fn settle(&mut self, headers: &HeaderMap) -> Result<Option<Selected>, NotStored> {
+        let Some(Variant { primary, presented }) = self.variant.as_deref() else { return Ok(None) };
+        let shared = &self.origination.shared;
+        let behavior = &self.origination.behavior;
+        let mut fields = selecting_fields(headers)
+            .filter(|fields| fields.iter().all(|name| is_comparable(behavior, name)))
+            .ok_or(NotStored::VaryUnmatchable)?;
+        fields.retain(|name| !is_keyed(behavior, name));
+        let language = language_of(headers);
+        let present = |name: &HeaderName, value: &mut Vec<u8>| presented.present(name, value);
+        let (permit, now) = (&mut self.permit, shared.clock.monotonic());
+        let settled =
+            shared.cache.settle(permit, primary, &fields, language.as_deref(), &present, now);
+        Ok(settled.await)
+    }
+
     async fn store(mut self, mut response: OriginResponse, lifetime: Lifetime, source: Source) {
         // A page was compressed, or not, where it comes from: its own path's behavior says.
         if !source.is_error_page() {
             response = self.origination.compressed(response);
         }
+        let selected = match source.is_error_page() {
+            true => None,
+            false => match self.settle(&response.head.headers).await {
+                Ok(selected) => selected,
+                Err(reason) => {
+                    response.head.extensions.insert(reason);
+                    return self.hand_to_leader(response);
+                }
+            },
+        };
         let length = response.body.size_hint().exact();
         let storage = &self.origination.shared.cache.storage;
         let Ok(writer) = storage.begin(&self.permit.key, Generation::random(), length) else {
@@ -343,6 +405,7 @@ impl Fetch {
             meta: meta.clone(),
             length,
             for_leader: leader_gets_more.then(|| StoredHead::new(&for_leader)),
+            selected,
         };
         self.permit.fill.publish(Outcome::Streaming(Arc::new(fill_head)));
         if !shared_answer {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Version};
+use http::{HeaderName, Method, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use warmfront_core::admission::{Admission, Refusal, admit};
@@ -24,18 +24,19 @@ use warmfront_core::http::upgrade;
 use warmfront_core::policy::cache_key::{is_cacheable_method, write_cache_key};
 use warmfront_core::policy::cookies_forbid_sharing;
 use warmfront_core::policy::origin_request::Failing;
+use warmfront_core::policy::presented::{Presented, present};
 use warmfront_core::request_view::RequestView;
 use warmfront_core::{Behavior, Distribution};
 
 use crate::asked::Asked;
 use crate::body::Body;
-use crate::cache::{Fills, Join, Outcome, StoredResponse};
+use crate::cache::{CacheKey, Fills, Join, Outcome, Place, Present, StoredResponse};
 use crate::deployment::{Deployed, deployed};
-use crate::edge::Edge;
+use crate::edge::{Edge, Shared};
 use crate::error_pages::{self, Pages};
 use crate::exchange::{Exchange, Scope};
 use crate::explaining::Kept;
-use crate::fetch::{Fetch, nothing_stored};
+use crate::fetch::{Fetch, Variant, nothing_stored};
 use crate::lookup::{Verdict, verdict};
 use crate::origination::{self, Originated, Origination};
 use crate::request::{Reply, Viewer, ViewerRequest};
@@ -197,13 +198,11 @@ impl Route<'_> {
         if !cacheable {
             return Box::pin(self.answer_from_origin(std::mem::take(body))).await;
         }
-        let key = self.key();
-        let shared = self.exchange.shared();
+        let mut place = Place::primary(self.key());
         // A hit in memory needs no second look at the clock.
-        let (stored, now) = shared.cache.find(&key, self.exchange.started(), &*shared.clock).await;
-        match self.judge(&key, stored, now) {
+        match self.lookup(&mut place, self.exchange.started()).await {
             Lookup::Answer(answer) => answer,
-            Lookup::Origin(stale) => Box::pin(self.answer_by_fetch(&key, stale)).await,
+            Lookup::Origin(stale) => Box::pin(self.answer_by_fetch(&mut place, stale)).await,
         }
     }
 
@@ -220,7 +219,11 @@ impl Route<'_> {
     }
 
     /// A request whose answer is not stored, or `stale`, but may become a stored response.
-    async fn answer_by_fetch(&self, key: &[u8], mut stale: Option<Arc<StoredResponse>>) -> Answer {
+    async fn answer_by_fetch(
+        &self,
+        place: &mut Place,
+        mut stale: Option<Arc<StoredResponse>>,
+    ) -> Answer {
         let cache = &self.exchange.shared().cache;
         let mut now = self.exchange.started();
         loop {
@@ -232,14 +235,23 @@ impl Route<'_> {
             let alone = self.failing.is_some()
                 || cookies_forbid_sharing(self.behavior)
                 || (nothing_stored(&stale) && origination::is_personal(&self.head.headers));
-            let join = if alone { Join::TooLate } else { cache.fills.join(key) };
+            let join = if alone { Join::TooLate } else { cache.fills.join(place.key()) };
             let (ticket, private) = match join {
                 Join::Wait(ticket) => match ticket.outcome().await {
                     outcome if outcome.is_over(self.exchange.shared().clock.monotonic()) => {
-                        cache.fills.retire(key, &ticket);
+                        cache.fills.retire(place.key(), &ticket);
                         // Time has passed, and somebody else may have filled it.
                         now = self.exchange.shared().clock.monotonic();
-                        stale = match self.lookup(key, now).await {
+                        stale = match self.lookup(place, now).await {
+                            Lookup::Answer(answer) => return answer,
+                            Lookup::Origin(stale) => stale,
+                        };
+                        continue;
+                    }
+                    // Now it is known what Vary names: each variant has a fill of its own.
+                    outcome if !self.is_selected_by(&outcome, place) => {
+                        now = self.exchange.shared().clock.monotonic();
+                        stale = match self.lookup(place, now).await {
                             Lookup::Answer(answer) => return answer,
                             Lookup::Origin(stale) => stale,
                         };
@@ -248,16 +260,21 @@ impl Route<'_> {
                     outcome if outcome.is_for_everyone() => {
                         return self.answer_outcome(outcome, ticket, false);
                     }
-                    _ => self.start_fetch(Fills::alone(key), stale),
+                    _ => self.start_fetch(place, Fills::alone(place.key()), stale),
                 },
                 Join::Lead(permit, ticket) => {
                     // Between the lookup and the permit another fill may have finished.
-                    match self.lookup(key, now).await {
+                    match self.lookup(place, now).await {
                         Lookup::Answer(answer) => return answer,
-                        Lookup::Origin(stale) => self.start_fetch((permit, ticket), stale),
+                        // It has told what Vary names. Whoever waits already looks again, too.
+                        Lookup::Origin(found) if permit.key.as_bytes() != place.key() => {
+                            stale = found;
+                            continue;
+                        }
+                        Lookup::Origin(stale) => self.start_fetch(place, (permit, ticket), stale),
                     }
                 }
-                Join::TooLate => self.start_fetch(Fills::alone(key), stale),
+                Join::TooLate => self.start_fetch(place, Fills::alone(place.key()), stale),
             };
             return match ticket.outcome().await {
                 // The fetch ended without an answer, which only a defect in it can cause.
@@ -277,14 +294,14 @@ impl Route<'_> {
     }
 
     /// What becomes of the request, given what is stored.
-    fn judge(&self, key: &[u8], stored: Option<Arc<StoredResponse>>, now: Duration) -> Lookup {
+    fn judge(&self, place: &Place, stored: Option<Arc<StoredResponse>>, now: Duration) -> Lookup {
         let verdict = verdict(stored.as_deref(), now, self.failing.is_some());
         let Some(stored) = stored else { return Lookup::Origin(None) };
         match verdict {
             Verdict::Fresh | Verdict::SparesOrigin => {}
-            Verdict::StaleWhileRevalidate => self.refresh_behind(key, &stored),
+            Verdict::StaleWhileRevalidate => self.refresh_behind(place, &stored),
             Verdict::Expired => return Lookup::Origin(Some(stored)),
-            Verdict::NothingStored => return Lookup::Origin(None),
+            Verdict::NothingStored | Verdict::OtherVariants => return Lookup::Origin(None),
             // The page cannot be had, and what is there in its place is not meant here.
             Verdict::PageHasPage(status) => {
                 return Lookup::Answer(self.failed(status.as_u16(), "OriginCommError"));
@@ -300,11 +317,31 @@ impl Route<'_> {
         ))
     }
 
-    /// Looks `key` up and judges what is there.
-    async fn lookup(&self, key: &[u8], now: Duration) -> Lookup {
-        let shared = self.exchange.shared();
-        let (stored, now) = shared.cache.find(key, now, &*shared.clock).await;
-        self.judge(key, stored, now)
+    /// Looks up what is stored for this request, turns `place` to it, and judges it.
+    async fn lookup(&self, place: &mut Place, now: Duration) -> Lookup {
+        let Shared { cache, clock, .. } = &**self.exchange.shared();
+        let present = |name: &HeaderName, value: &mut Vec<u8>| self.present(name, value);
+        let present: Option<Present<'_>> =
+            if self.behavior.rules.vary_selects { Some(&present) } else { None };
+        let (stored, now) = cache.locate(place, present, now, &**clock).await;
+        self.judge(place, stored, now)
+    }
+
+    /// Whether the outcome of a fetch for another request may answer this one, as far as Vary tells.
+    fn is_selected_by(&self, outcome: &Outcome, place: &Place) -> bool {
+        match outcome {
+            Outcome::Streaming(head) => head.selected.as_ref().is_none_or(|selected| {
+                selected.is_for(place.clone(), &|name, value| self.present(name, value))
+            }),
+            Outcome::Moved(_) => false,
+            _ => true,
+        }
+    }
+
+    /// Appends the value of a field that Vary names and says whether the origin gets it.
+    fn present(&self, name: &HeaderName, value: &mut Vec<u8>) -> bool {
+        let origin = &self.distribution.origins[self.behavior.origin];
+        present(self.behavior, origin, &self.view, name, value)
     }
 
     fn answer_outcome(&self, outcome: Outcome, ticket: crate::cache::Ticket, led: bool) -> Answer {
@@ -314,7 +351,7 @@ impl Route<'_> {
                 self.exchange.kept(|| Kept::For(head.meta.lifetime));
                 respond::from_fill(self.head, &head, ticket, led, now)
             }
-            Outcome::Stored(stored) => {
+            Outcome::Stored(stored) | Outcome::Moved(stored) => {
                 self.exchange.kept(|| Kept::For(stored.meta.lifetime));
                 let result = if led { result::REFRESH_HIT } else { result::HIT };
                 respond::from_stored(self.exchange.id(), self.head, &stored, result, now)
@@ -365,15 +402,17 @@ impl Route<'_> {
     /// Fetches in a task of its own, so that the fill does not end with the viewer who led.
     fn start_fetch(
         &self,
+        place: &Place,
         (permit, ticket): (crate::cache::Permit, crate::cache::Ticket),
         stale: Option<Arc<StoredResponse>>,
     ) -> (crate::cache::Ticket, tokio::sync::oneshot::Receiver<crate::OriginResponse>) {
-        self.start_fetch_telling((permit, ticket), stale, self.exchange.asks().clone())
+        self.start_fetch_telling(place, (permit, ticket), stale, self.exchange.asks().clone())
     }
 
     /// The same; what is learned of the origin goes to `asked`.
     fn start_fetch_telling(
         &self,
+        place: &Place,
         (permit, ticket): (crate::cache::Permit, crate::cache::Ticket),
         stale: Option<Arc<StoredResponse>>,
         asked: Arc<Asked>,
@@ -381,21 +420,28 @@ impl Route<'_> {
         let (leader, private) = tokio::sync::oneshot::channel();
         let origination = self.origination(asked, false);
         let (pages, within_page) = (Pages::for_everyone(self), self.failing.is_some());
-        let fetch = Fetch { origination, stale, permit, leader, pages, within_page };
+        let variant = self.behavior.rules.vary_selects.then(|| {
+            let origin = &self.distribution.origins[self.behavior.origin];
+            Box::new(Variant {
+                primary: CacheKey::new(place.primary_key()),
+                presented: Presented::of(self.behavior, origin, &self.view),
+            })
+        });
+        let fetch = Fetch { origination, stale, permit, variant, leader, pages, within_page };
         tokio::spawn(fetch.run());
         (ticket, private)
     }
 
     /// stale-while-revalidate (RFC 5861 §3): this viewer has its answer, one request refreshes.
-    fn refresh_behind(&self, key: &[u8], stale: &Arc<StoredResponse>) {
+    fn refresh_behind(&self, place: &Place, stale: &Arc<StoredResponse>) {
         let fills = &self.exchange.shared().cache.fills;
-        if fills.is_filling(key) {
+        if fills.is_filling(place.key()) {
             return;
         }
-        if let Join::Lead(permit, ticket) = fills.join(key) {
+        if let Join::Lead(permit, ticket) = fills.join(place.key()) {
             // This viewer's answer did not wait for the origin, so nothing of it is told with it.
             let (lead, stale) = ((permit, ticket), Some(stale.clone()));
-            let (ticket, _) = self.start_fetch_telling(lead, stale, Arc::default());
+            let (ticket, _) = self.start_fetch_telling(place, lead, stale, Arc::default());
             // Nobody waits for the answer; the ticket keeps the fill alive until it has ended.
             tokio::spawn(async move { ticket.ended().await });
         }
@@ -426,7 +472,7 @@ impl Outcome {
                 !stored.meta.lifetime.fresh_for.is_zero() || stored.spare_origin_until.is_some()
             }
             Outcome::Failed(_) => true,
-            Outcome::NotShared | Outcome::Abandoned => false,
+            Outcome::NotShared | Outcome::Moved(_) | Outcome::Abandoned => false,
         }
     }
 }

@@ -25,6 +25,8 @@ pub enum Verdict {
     Expired,
     /// Nothing is stored under this key.
     NothingStored,
+    /// Only responses to requests that differ in what Vary names are stored (RFC 9111 §4.1).
+    OtherVariants,
     /// An error page is wanted, and a page in its own place is stored instead, for this error.
     PageHasPage(StatusCode),
 }
@@ -37,6 +39,7 @@ impl fmt::Display for Verdict {
             Verdict::StaleWhileRevalidate => f.write_str("stale, while it is revalidated"),
             Verdict::Expired => f.write_str("expired"),
             Verdict::NothingStored => f.write_str("nothing stored"),
+            Verdict::OtherVariants => f.write_str("only other variants stored"),
             Verdict::PageHasPage(status) => write!(f, "the error page is itself a {status}"),
         }
     }

@@ -105,6 +105,9 @@ pub enum NotStored {
     Authorization,
     /// `Vary: *`, which no other request matches.
     VaryStar,
+    /// Vary names what no later request can be compared by: too many fields, no field, or one that the edge
+    /// makes for each request alone.
+    VaryUnmatchable,
     /// 206, or Content-Range on another status, as an answer to Range.
     PartialContent,
     /// The same as an answer to a request without Range: the origin is at fault.
@@ -242,6 +245,10 @@ impl fmt::Display for NotStored {
             NotStored::VaryStar => {
                 f.write_str("the origin says Vary: *, which no other request matches")
             }
+            NotStored::VaryUnmatchable => f.write_str(
+                "Vary names what no later request can be compared by (*, more than 32 fields, no \
+                 field, or a field that the edge makes for each request)",
+            ),
             NotStored::PartialContent => {
                 f.write_str("the response is a part, and only whole objects are stored")
             }

@@ -21,6 +21,13 @@ pub fn is_comparable(behavior: &Behavior, name: &HeaderName) -> bool {
     !is_made_for_each && !needs_connection
 }
 
+/// Whether the primary key tells requests apart by this field already.
+pub fn is_keyed(behavior: &Behavior, name: &HeaderName) -> bool {
+    let policy = &behavior.cache_policy;
+    policy.headers.contains(name)
+        || (*name == header::ACCEPT_ENCODING && encoding::is_normalized(policy))
+}
+
 /// Appends the value of `name`, its lines combined, and says whether the origin gets the field.
 pub fn present(
     behavior: &Behavior,
@@ -171,6 +178,19 @@ mod tests {
             HeaderSelection::AllViewerAnd(vec![device.clone()]);
         check(&behavior, &["user-agent: iPhone"], device.as_str(), Some("true"));
         check(&behavior, &["cloudfront-is-mobile-viewer: true"], device.as_str(), Some("false"));
+    }
+
+    #[test]
+    fn what_is_in_the_key_already_selects_no_more() {
+        let mut behavior = everything();
+        let keyed = |behavior: &Behavior| {
+            ["accept-encoding", "foo"]
+                .map(|name| is_keyed(behavior, &HeaderName::from_static(name)))
+        };
+        assert_eq!(keyed(&behavior), [false, false]);
+        behavior.cache_policy.brotli = true;
+        behavior.cache_policy.headers = vec![HeaderName::from_static("foo")];
+        assert_eq!(keyed(&behavior), [true, true]);
     }
 
     #[test]

@@ -41,13 +41,17 @@ impl Fills {
         let (fill, ticket) = new_fill();
         let key = CacheKey::new(key);
         shard.insert(key.clone(), fill.clone());
-        Join::Lead(Permit { key, fill, epoch: 0, fills: Some(self.clone()) }, ticket)
+        Join::Lead(
+            Permit { key, fill, epoch: 0, fills: Some(self.clone()), earlier: Vec::new() },
+            ticket,
+        )
     }
 
     /// A fill that nobody else can join, for requests that are never collapsed.
     pub(crate) fn alone(key: &[u8]) -> (Permit, Ticket) {
         let (fill, ticket) = new_fill();
-        (Permit { key: CacheKey::new(key), fill, epoch: 0, fills: None }, ticket)
+        let key = CacheKey::new(key);
+        (Permit { key, fill, epoch: 0, fills: None, earlier: Vec::new() }, ticket)
     }
 
     /// Whether `key` is being filled now.
@@ -61,6 +65,13 @@ impl Fills {
         let mut shard = self.shard(key);
         if shard.get(key).is_some_and(|fill| ticket.is_of(fill)) {
             shard.remove(key);
+        }
+    }
+
+    fn forget(&self, key: &CacheKey, fill: &Arc<Fill>) {
+        let mut shard = self.shard(key.as_bytes());
+        if shard.get(key.as_bytes()).is_some_and(|filling| Arc::ptr_eq(filling, fill)) {
+            shard.remove(key.as_bytes());
         }
     }
 
@@ -85,15 +96,36 @@ pub(crate) struct Permit {
     /// How many purges there had been when the lead was taken.
     pub(crate) epoch: u64,
     fills: Option<Arc<Fills>>,
+    /// Keys under which newcomers still find the fill while it moves.
+    earlier: Vec<CacheKey>,
 }
 
 impl Permit {
     /// From now on newcomers look the key up again or fetch it themselves.
     pub(crate) fn close(&mut self) {
+        self.has_moved();
         if let Some(fills) = self.fills.take() {
-            let mut shard = fills.shard(self.key.as_bytes());
-            if shard.get(self.key.as_bytes()).is_some_and(|fill| Arc::ptr_eq(fill, &self.fill)) {
-                shard.remove(self.key.as_bytes());
+            fills.forget(&self.key, &self.fill);
+        }
+    }
+
+    /// The response turns out to belong under `key`. Newcomers find its fill under both keys until
+    /// [`Permit::has_moved`]. Where somebody else fills `key` already, they find that one.
+    pub(crate) fn move_to(&mut self, key: CacheKey) {
+        if self.key == key {
+            return;
+        }
+        if let Some(fills) = &self.fills {
+            fills.shard(key.as_bytes()).entry(key.clone()).or_insert_with(|| self.fill.clone());
+        }
+        self.earlier.push(std::mem::replace(&mut self.key, key));
+    }
+
+    /// Newcomers find the fill under its last key only.
+    pub(crate) fn has_moved(&mut self) {
+        for key in self.earlier.drain(..).filter(|key| *key != self.key) {
+            if let Some(fills) = &self.fills {
+                fills.forget(&key, &self.fill);
             }
         }
     }
@@ -134,7 +166,12 @@ mod tests {
         let fills = Arc::new(Fills::default());
         let Join::Lead(permit, _ticket) = fills.join(b"k") else { panic!("nobody leads yet") };
         let Join::Wait(waiter) = fills.join(b"k") else { panic!("somebody leads") };
-        let head = FillHead { meta: tests_support::meta(), length: Some(9), for_leader: None };
+        let head = FillHead {
+            meta: tests_support::meta(),
+            length: Some(9),
+            for_leader: None,
+            selected: None,
+        };
         permit.fill.publish(Outcome::Streaming(Arc::new(head)));
         drop(permit);
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
@@ -156,6 +193,34 @@ mod tests {
         drop(old);
         assert!(!new.is_retired());
         assert!(matches!(fills.join(b"k"), Join::Wait(_)));
+    }
+
+    #[test]
+    fn a_fill_that_moves_is_found_under_both_keys_until_it_has_moved() {
+        let fills = Arc::new(Fills::default());
+        let Join::Lead(mut permit, _ticket) = fills.join(b"k") else { panic!("nobody leads yet") };
+        permit.move_to(CacheKey::new(b"k1"));
+        permit.move_to(CacheKey::new(b"k2"));
+        for key in [b"k" as &[u8], b"k1", b"k2"] {
+            assert!(matches!(fills.join(key), Join::Wait(_)));
+        }
+        permit.has_moved();
+        assert!(matches!(fills.join(b"k2"), Join::Wait(_)));
+        assert!(!fills.is_filling(b"k") && !fills.is_filling(b"k1"));
+        drop(permit);
+        assert!(!fills.is_filling(b"k2"));
+    }
+
+    #[test]
+    fn a_fill_that_moves_to_where_another_is_leaves_that_one_alone() {
+        let fills = Arc::new(Fills::default());
+        let Join::Lead(mut mover, _ticket) = fills.join(b"k") else { panic!("nobody leads yet") };
+        let Join::Lead(other, _ticket) = fills.join(b"k1") else { panic!("nobody leads yet") };
+        mover.move_to(CacheKey::new(b"k1"));
+        mover.has_moved();
+        assert!(mover.is_retired() && !other.is_retired() && !fills.is_filling(b"k"));
+        drop(mover);
+        assert!(fills.is_filling(b"k1"));
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
-use super::{StoredHead, StoredMeta, StoredResponse};
+use super::{Selected, StoredHead, StoredMeta, StoredResponse};
 use crate::origin::OriginError;
 
 /// How much of a response that is not stored may lie between the filler and its slowest viewer.
@@ -36,6 +36,8 @@ pub(crate) enum Outcome {
     Streaming(Arc<FillHead>),
     /// A stored response answers: confirmed by a 304, or stale in place of a failing origin.
     Stored(Arc<StoredResponse>),
+    /// The same for the viewer who led; its Vary has changed, so everyone else looks again.
+    Moved(Arc<StoredResponse>),
     /// The response belongs to the viewer who led; everyone else asks the origin for themselves.
     NotShared,
     /// The origin gave no response.
@@ -53,6 +55,8 @@ pub(crate) struct FillHead {
     /// The headers of the viewer who led, where the origin named fields that are for it alone
     /// (`no-cache="Set-Cookie"`).
     pub(crate) for_leader: Option<StoredHead>,
+    /// Whom it may answer, where Vary selects among responses; `None`: whoever asked for the key.
+    pub(crate) selected: Option<Selected>,
 }
 
 /// Shared by the filler and its viewers.
@@ -432,6 +436,7 @@ mod tests {
                 meta: crate::cache::stored::tests_support::meta(),
                 length,
                 for_leader: None,
+                selected: None,
             }))
         };
         for (length, received, deserted) in [

@@ -189,6 +189,7 @@ impl Writer for MemoryWriter {
             pieces: compact(std::mem::take(&mut self.pieces)).into(),
             spare_origin_until: None,
             failure: None,
+            varies: None,
         };
         self.objects.insert(self.key.clone(), Arc::new(response));
     }

@@ -12,11 +12,13 @@ mod fragment;
 mod head;
 mod key;
 mod memory;
+mod place;
 mod pump;
 mod reader;
 mod shapes;
 mod storage;
 mod stored;
+mod variants;
 mod weight;
 
 use std::sync::Arc;
@@ -29,12 +31,15 @@ pub use fragment::{FRAGMENT, FragmentId, Generation};
 pub use head::StoredHead;
 pub use key::CacheKey;
 pub use memory::MemoryStorage;
+pub(crate) use place::{Place, Selected};
 pub(crate) use pump::pump;
 pub(crate) use reader::{FillBody, StoredBody};
 pub use storage::{Found, Storage, TooLarge, Usage, Visited, Writer};
 #[cfg(test)]
 pub(crate) use stored::tests_support;
 pub use stored::{Failure, Source, StoredMeta, StoredResponse};
+pub(crate) use variants::Present;
+pub use variants::Varies;
 
 /// Limits of the cache.
 #[derive(Debug, Clone, Copy)]

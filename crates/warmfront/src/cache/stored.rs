@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use warmfront_core::caching::{CacheTags, Lifetime};
+use warmfront_core::caching::{CacheTags, Lifetime, TtlRule, TtlSource};
 
-use super::StoredHead;
+use super::{StoredHead, Varies};
 
 /// What is known about a response when its head has come.
 #[derive(Debug, Clone)]
@@ -67,6 +67,9 @@ pub struct StoredResponse {
     pub spare_origin_until: Option<Duration>,
     /// Set when this is not a response of the origin but the memory that it gave none.
     pub failure: Option<Failure>,
+    /// Set when this is no response at all: the responses of this URI lie under keys of their own. It
+    /// never ages, and no purge needs to look at it.
+    pub varies: Option<Arc<Varies>>,
 }
 
 /// The origin gave no response: every viewer gets a page of its own until the error has aged.
@@ -97,7 +100,40 @@ impl StoredResponse {
             pieces: Arc::new([]),
             spare_origin_until: None,
             failure: Some(failure),
+            varies: None,
         }
+    }
+
+    /// What lies under the primary key of a URI whose responses vary.
+    pub(crate) fn of_varies(varies: Arc<Varies>, epoch: u64, now: Duration) -> Self {
+        let lifetime = Lifetime {
+            fresh_for: Duration::ZERO,
+            stale_while_revalidate: Duration::ZERO,
+            stale_if_error: Duration::ZERO,
+            initial_age: Duration::ZERO,
+            rule: TtlRule { source: TtlSource::DefaultTtl(Duration::ZERO), limit: None },
+        };
+        Self {
+            meta: StoredMeta {
+                status: StatusCode::OK,
+                head: StoredHead::new(&HeaderMap::new()),
+                lifetime,
+                stored_at: now,
+                source: Source::default(),
+                epoch,
+                tags: CacheTags::default(),
+            },
+            length: 0,
+            pieces: Arc::new([]),
+            spare_origin_until: None,
+            failure: None,
+            varies: Some(varies),
+        }
+    }
+
+    /// When the origin made it, as far as its Age tells: of several that match, the latest answers.
+    pub(crate) fn born(&self) -> Duration {
+        self.meta.stored_at.saturating_sub(self.meta.lifetime.initial_age)
     }
 
     /// Time since it was stored or confirmed.
@@ -119,6 +155,7 @@ impl StoredResponse {
             pieces: self.pieces.clone(),
             spare_origin_until: None,
             failure: self.failure,
+            varies: None,
         }
     }
 
@@ -130,22 +167,22 @@ impl StoredResponse {
             pieces: self.pieces.clone(),
             spare_origin_until: Some(until),
             failure: self.failure,
+            varies: None,
         }
     }
 
     /// Bytes of memory that it takes, its structures included.
     pub fn weight(&self) -> u64 {
         let pieces = self.pieces.len() * (size_of::<Bytes>() + 32);
-        self.length
-            + (self.meta.head.weight() + self.meta.tags.as_str().len() + pieces + size_of::<Self>())
-                as u64
+        let varies = self.varies.as_ref().map_or(0, |varies| varies.weight());
+        let meta = self.meta.head.weight() + self.meta.tags.as_str().len();
+        self.length + (meta + pieces + varies + size_of::<Self>()) as u64
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests_support {
     use super::*;
-    use warmfront_core::caching::{TtlRule, TtlSource};
 
     pub(crate) fn meta() -> StoredMeta {
         let lifetime = Lifetime {
@@ -173,6 +210,7 @@ pub(crate) mod tests_support {
             pieces: pieces.iter().map(|piece| Bytes::from_static(piece.as_bytes())).collect(),
             spare_origin_until: None,
             failure: None,
+            varies: None,
         }
     }
 }
