@@ -43,8 +43,7 @@ pub fn present(
         value.is_some()
     };
     if *name == header::ACCEPT_ENCODING && rules.normalizes_accept_encoding() {
-        let policy = &behavior.cache_policy;
-        let accepted = encoding::normalized(policy, request.version, request.headers);
+        let accepted = encoding::normalized(behavior, request.version, request.headers);
         return one(accepted.and_then(encoding::Accepted::for_origin), out);
     }
     if *name == header::HOST {
