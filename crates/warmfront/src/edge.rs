@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use warmfront_core::Stack;
 
 use crate::access::Access;
-use crate::cache::{Cache, CacheOptions, MemoryStorage, Usage};
+use crate::cache::{Cache, CacheOptions, MemoryStorage, Purges, Usage};
 use crate::clock::{Clock, SystemClock};
 use crate::compressing::Compressors;
 use crate::identity::Identity;
@@ -48,6 +48,8 @@ pub struct EdgeOptions {
     pub connector: Arc<dyn Connector>,
     /// Limits of the cache.
     pub cache: CacheOptions,
+    /// What was purged. An edge that shall remember it takes [`Purges::in_file`].
+    pub purges: Arc<Purges>,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
     /// Who hears what happened.
@@ -67,6 +69,7 @@ impl EdgeOptions {
             stack,
             connector,
             cache: CacheOptions::default(),
+            purges: Arc::new(Purges::in_memory(std::time::SystemTime::now())),
             clock: Arc::new(SystemClock::new()),
             observer: Arc::new(Silent),
             https_port: 443,
@@ -79,14 +82,23 @@ impl EdgeOptions {
 impl Edge {
     /// An edge with an empty cache.
     pub fn new(options: EdgeOptions) -> Self {
-        let EdgeOptions { stack, connector, cache, clock, observer, https_port, access, explain } =
-            options;
+        let EdgeOptions {
+            stack,
+            connector,
+            cache,
+            purges,
+            clock,
+            observer,
+            https_port,
+            access,
+            explain,
+        } = options;
         let shared = Shared {
             stack: ArcSwap::new(stack),
             clock,
             wants_detail: observer.wants_detail(),
             observer,
-            cache: Cache::new(Arc::new(MemoryStorage::new(cache))),
+            cache: Cache::new(Arc::new(MemoryStorage::new(cache)), purges),
             compressors: Compressors::default(),
             identity: Identity::random(),
             https_port,

@@ -23,8 +23,8 @@ use warmfront_core::policy::presented::{Presented, is_comparable, is_keyed};
 
 use crate::body::Body;
 use crate::cache::{
-    CacheKey, Failure, FillHead, Generation, Outcome, Permit, Selected, Source, StoredHead,
-    StoredMeta, StoredResponse, pump,
+    CacheKey, Checked, Failure, FillHead, Generation, Outcome, Permit, Selected, Source,
+    StoredHead, StoredMeta, StoredResponse, pump,
 };
 use crate::error_pages::Pages;
 use crate::origin::{OriginError, OriginResponse};
@@ -196,6 +196,7 @@ impl Fetch {
             source,
             epoch: self.permit.epoch,
             tags,
+            checked: Checked::default(),
         };
         let refreshed = Arc::new(stale.refreshed(meta));
         let kept = match storable {
@@ -399,6 +400,7 @@ impl Fetch {
             source,
             epoch: self.permit.epoch,
             tags,
+            checked: Checked::default(),
         };
         let shared_answer = !meta.lifetime.fresh_for.is_zero();
         let fill_head = FillHead {

@@ -30,7 +30,7 @@ use warmfront_core::{Behavior, Distribution};
 
 use crate::asked::Asked;
 use crate::body::Body;
-use crate::cache::{CacheKey, Fills, Join, Outcome, Place, Present, StoredResponse};
+use crate::cache::{CacheKey, Join, Outcome, Place, Present, StoredResponse};
 use crate::deployment::{Deployed, deployed};
 use crate::edge::{Edge, Shared};
 use crate::error_pages::{self, Pages};
@@ -260,7 +260,7 @@ impl Route<'_> {
                     outcome if outcome.is_for_everyone() => {
                         return self.answer_outcome(outcome, ticket, false);
                     }
-                    _ => self.start_fetch(place, Fills::alone(place.key()), stale),
+                    _ => self.start_fetch(place, cache.fills.alone(place.key()), stale),
                 },
                 Join::Lead(permit, ticket) => {
                     // Between the lookup and the permit another fill may have finished.
@@ -274,7 +274,7 @@ impl Route<'_> {
                         Lookup::Origin(stale) => self.start_fetch(place, (permit, ticket), stale),
                     }
                 }
-                Join::TooLate => self.start_fetch(place, Fills::alone(place.key()), stale),
+                Join::TooLate => self.start_fetch(place, cache.fills.alone(place.key()), stale),
             };
             return match ticket.outcome().await {
                 // The fetch ended without an answer, which only a defect in it can cause.
@@ -295,13 +295,18 @@ impl Route<'_> {
 
     /// What becomes of the request, given what is stored.
     fn judge(&self, place: &Place, stored: Option<Arc<StoredResponse>>, now: Duration) -> Lookup {
-        let verdict = verdict(stored.as_deref(), now, self.failing.is_some());
         let Some(stored) = stored else { return Lookup::Origin(None) };
+        let standing = self.exchange.shared().cache.standing(place.key(), &stored);
+        let verdict = verdict(Some((&stored, standing)), now, self.failing.is_some());
         match verdict {
             Verdict::Fresh | Verdict::SparesOrigin => {}
-            Verdict::StaleWhileRevalidate => self.refresh_behind(place, &stored),
-            Verdict::Expired => return Lookup::Origin(Some(stored)),
-            Verdict::NothingStored | Verdict::OtherVariants => return Lookup::Origin(None),
+            Verdict::StaleWhileRevalidate | Verdict::PurgedSoftly(_) => {
+                self.refresh_behind(place, &stored);
+            }
+            Verdict::Expired | Verdict::MustRevalidate(_) => return Lookup::Origin(Some(stored)),
+            Verdict::NothingStored | Verdict::OtherVariants | Verdict::Purged(_) => {
+                return Lookup::Origin(None);
+            }
             // The page cannot be had, and what is there in its place is not meant here.
             Verdict::PageHasPage(status) => {
                 return Lookup::Answer(self.failed(status.as_u16(), "OriginCommError"));
@@ -417,6 +422,8 @@ impl Route<'_> {
         stale: Option<Arc<StoredResponse>>,
         asked: Arc<Asked>,
     ) -> (crate::cache::Ticket, tokio::sync::oneshot::Receiver<crate::OriginResponse>) {
+        // The answer is as young as the permit, so it must not confirm what was purged before that.
+        let stale = self.exchange.shared().cache.unpurged(permit.key.as_bytes(), stale);
         let (leader, private) = tokio::sync::oneshot::channel();
         let origination = self.origination(asked, false);
         let (pages, within_page) = (Pages::for_everyone(self), self.failing.is_some());

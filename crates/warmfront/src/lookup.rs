@@ -9,7 +9,8 @@ use std::time::Duration;
 use http::StatusCode;
 use warmfront_core::caching::freshness::{Freshness, freshness};
 
-use crate::cache::{Cache, Found, Source, StoredResponse};
+use crate::cache::purge::PurgedBy;
+use crate::cache::{Cache, Found, Source, Standing, StoredResponse};
 use crate::clock::Clock;
 
 /// Whether what is stored may answer a request, and why.
@@ -23,6 +24,12 @@ pub enum Verdict {
     StaleWhileRevalidate,
     /// It is stale: the origin must confirm it first.
     Expired,
+    /// A soft purge made it stale: it answers while one request asks the origin.
+    PurgedSoftly(PurgedBy),
+    /// A soft purge made it stale, and the origin allows no stale answers: it must confirm it first.
+    MustRevalidate(PurgedBy),
+    /// It was purged.
+    Purged(PurgedBy),
     /// Nothing is stored under this key.
     NothingStored,
     /// Only responses to requests that differ in what Vary names are stored (RFC 9111 §4.1).
@@ -38,6 +45,9 @@ impl fmt::Display for Verdict {
             Verdict::SparesOrigin => f.write_str("stale, while the failing origin is spared"),
             Verdict::StaleWhileRevalidate => f.write_str("stale, while it is revalidated"),
             Verdict::Expired => f.write_str("expired"),
+            Verdict::PurgedSoftly(by) => write!(f, "stale, purged {by}, while it is revalidated"),
+            Verdict::MustRevalidate(by) => write!(f, "purged {by}, to be revalidated"),
+            Verdict::Purged(by) => write!(f, "purged {by}"),
             Verdict::NothingStored => f.write_str("nothing stored"),
             Verdict::OtherVariants => f.write_str("only other variants stored"),
             Verdict::PageHasPage(status) => write!(f, "the error page is itself a {status}"),
@@ -65,9 +75,21 @@ impl Cache {
     }
 }
 
-/// Whether `stored` may answer at `now`. `for_page`: the request fetches an error page.
-pub(crate) fn verdict(stored: Option<&StoredResponse>, now: Duration, for_page: bool) -> Verdict {
-    let Some(stored) = stored else { return Verdict::NothingStored };
+/// Whether what is stored may answer at `now`. `for_page`: the request fetches an error page.
+pub(crate) fn verdict(
+    stored: Option<(&StoredResponse, Standing)>,
+    now: Duration,
+    for_page: bool,
+) -> Verdict {
+    let Some((stored, standing)) = stored else { return Verdict::NothingStored };
+    let is_error = stored.failure.is_some() || stored.meta.source.is_error_page();
+    match standing {
+        Standing::Untouched => {}
+        // Nobody is better off with an old error than with the origin.
+        Standing::Stale(by) if is_error => return Verdict::Purged(by),
+        Standing::Stale(_) => {}
+        Standing::Gone(by) => return Verdict::Purged(by),
+    }
     let freshness = freshness(&stored.meta.lifetime, stored.resident(now));
     if for_page && let Source::ErrorPage(status) = stored.meta.source {
         return match freshness {
@@ -76,10 +98,22 @@ pub(crate) fn verdict(stored: Option<&StoredResponse>, now: Duration, for_page: 
         };
     }
     match freshness {
-        Freshness::Fresh => Verdict::Fresh,
+        Freshness::Fresh if standing == Standing::Untouched => Verdict::Fresh,
         _ if stored.spare_origin_until.is_some_and(|until| now < until) => Verdict::SparesOrigin,
+        Freshness::Fresh => softly(stored, standing),
         Freshness::StaleWhileRevalidate => Verdict::StaleWhileRevalidate,
         Freshness::Stale => Verdict::Expired,
+    }
+}
+
+/// What is fresh by its time, and stale by a purge.
+fn softly(stored: &StoredResponse, standing: Standing) -> Verdict {
+    let Standing::Stale(by) = standing else { return Verdict::Fresh };
+    // Both are none where must-revalidate and its like forbid stale answers (RFC 9111 §4.2.4).
+    let lifetime = &stored.meta.lifetime;
+    match lifetime.stale_while_revalidate.is_zero() && lifetime.stale_if_error.is_zero() {
+        true => Verdict::MustRevalidate(by),
+        false => Verdict::PurgedSoftly(by),
     }
 }
 
@@ -105,7 +139,11 @@ mod tests {
         for (now, expected) in
             [(59, Verdict::Fresh), (60, Verdict::StaleWhileRevalidate), (70, Verdict::Expired)]
         {
-            assert_eq!(verdict(Some(&response), secs(now), false), expected, "at {now} s");
+            assert_eq!(
+                verdict(Some((&response, Standing::Untouched)), secs(now), false),
+                expected,
+                "at {now} s"
+            );
         }
         assert_eq!(verdict(None, secs(0), false), Verdict::NothingStored);
     }
@@ -116,7 +154,11 @@ mod tests {
         for (now, expected) in
             [(59, Verdict::Fresh), (60, Verdict::SparesOrigin), (90, Verdict::Expired)]
         {
-            assert_eq!(verdict(Some(&response), secs(now), false), expected, "at {now} s");
+            assert_eq!(
+                verdict(Some((&response, Standing::Untouched)), secs(now), false),
+                expected,
+                "at {now} s"
+            );
         }
     }
 
@@ -124,9 +166,9 @@ mod tests {
     fn a_page_that_has_a_page_in_its_place_is_no_page() {
         let mut response = response();
         response.meta.source = Source::ErrorPage(StatusCode::NOT_FOUND);
-        let for_page = |now| verdict(Some(&response), secs(now), true);
+        let for_page = |now| verdict(Some((&response, Standing::Untouched)), secs(now), true);
         assert_eq!(for_page(0), Verdict::PageHasPage(StatusCode::NOT_FOUND));
         assert_eq!(for_page(60), Verdict::NothingStored);
-        assert_eq!(verdict(Some(&response), secs(0), false), Verdict::Fresh);
+        assert_eq!(verdict(Some((&response, Standing::Untouched)), secs(0), false), Verdict::Fresh);
     }
 }

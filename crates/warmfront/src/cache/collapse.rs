@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{CacheKey, Fill, Ticket};
+use super::purge::Standing;
+use super::{CacheKey, Fill, Purges, StoredMeta, Ticket};
 
 const SHARDS: usize = 16;
 
@@ -13,12 +14,8 @@ const SHARDS: usize = 16;
 pub(crate) struct Fills {
     shards: [Mutex<HashMap<CacheKey, Arc<Fill>>>; SHARDS],
     hasher: RandomState,
-}
-
-impl Default for Fills {
-    fn default() -> Self {
-        Self { shards: Default::default(), hasher: RandomState::new() }
-    }
+    /// A fill that is older than a purge takes nobody in who comes after it.
+    purges: Arc<Purges>,
 }
 
 /// The place a request has found.
@@ -32,31 +29,47 @@ pub(crate) enum Join {
 }
 
 impl Fills {
-    /// Takes the lead for `key` or joins the fill under way.
+    pub(crate) fn new(purges: Arc<Purges>) -> Self {
+        Self { shards: Default::default(), hasher: RandomState::new(), purges }
+    }
+
+    /// Takes the lead for `key` or joins the fill under way. What was being filled when it was purged goes on
+    /// for those who wait for it, and will not be stored.
     pub(crate) fn join(self: &Arc<Self>, key: &[u8]) -> Join {
         let mut shard = self.shard(key);
-        if let Some(fill) = shard.get(key) {
+        if let Some(fill) = shard.get(key).filter(|fill| !self.is_outdated(key, fill)) {
             return fill.attach().map_or(Join::TooLate, Join::Wait);
         }
-        let (fill, ticket) = new_fill();
+        let (fill, ticket) = self.new_fill();
         let key = CacheKey::new(key);
         shard.insert(key.clone(), fill.clone());
-        Join::Lead(
-            Permit { key, fill, epoch: 0, fills: Some(self.clone()), earlier: Vec::new() },
-            ticket,
-        )
+        Join::Lead(self.permit(key, fill, Some(self.clone())), ticket)
     }
 
     /// A fill that nobody else can join, for requests that are never collapsed.
-    pub(crate) fn alone(key: &[u8]) -> (Permit, Ticket) {
-        let (fill, ticket) = new_fill();
-        let key = CacheKey::new(key);
-        (Permit { key, fill, epoch: 0, fills: None, earlier: Vec::new() }, ticket)
+    pub(crate) fn alone(&self, key: &[u8]) -> (Permit, Ticket) {
+        let (fill, ticket) = self.new_fill();
+        (self.permit(CacheKey::new(key), fill, None), ticket)
     }
 
-    /// Whether `key` is being filled now.
+    /// Whether `key` is being filled now, for whoever comes now.
     pub(crate) fn is_filling(&self, key: &[u8]) -> bool {
-        self.shard(key).contains_key(key)
+        self.shard(key).get(key).is_some_and(|fill| !self.is_outdated(key, fill))
+    }
+
+    fn is_outdated(&self, key: &[u8], fill: &Fill) -> bool {
+        self.purges.outdates(key, fill.epoch, || fill.tags())
+    }
+
+    fn new_fill(&self) -> (Arc<Fill>, Ticket) {
+        let fill = Arc::new(Fill::begun_at(self.purges.epoch()));
+        let ticket = fill.attach().expect("a new fill is no window");
+        (fill, ticket)
+    }
+
+    fn permit(&self, key: CacheKey, fill: Arc<Fill>, fills: Option<Arc<Self>>) -> Permit {
+        let (epoch, purges) = (fill.epoch, self.purges.clone());
+        Permit { key, fill, epoch, fills, earlier: Vec::new(), purges }
     }
 
     /// Lets newcomers start anew, because the response that the fill of `ticket` streams has aged while
@@ -81,12 +94,6 @@ impl Fills {
     }
 }
 
-fn new_fill() -> (Arc<Fill>, Ticket) {
-    let fill = Arc::new(Fill::default());
-    let ticket = fill.attach().expect("a new fill is no window");
-    (fill, ticket)
-}
-
 /// The right to fill a key. Its holder is the only one fetching it; dropping the permit without an
 /// outcome lets one of those who wait try.
 #[derive(Debug)]
@@ -98,6 +105,7 @@ pub(crate) struct Permit {
     fills: Option<Arc<Fills>>,
     /// Keys under which newcomers still find the fill while it moves.
     earlier: Vec<CacheKey>,
+    purges: Arc<Purges>,
 }
 
 impl Permit {
@@ -116,7 +124,11 @@ impl Permit {
             return;
         }
         if let Some(fills) = &self.fills {
-            fills.shard(key.as_bytes()).entry(key.clone()).or_insert_with(|| self.fill.clone());
+            let mut shard = fills.shard(key.as_bytes());
+            let other = shard.get(key.as_bytes());
+            if other.is_none_or(|other| fills.is_outdated(key.as_bytes(), other)) {
+                shard.insert(key.clone(), self.fill.clone());
+            }
         }
         self.earlier.push(std::mem::replace(&mut self.key, key));
     }
@@ -130,8 +142,14 @@ impl Permit {
         }
     }
 
+    /// Whether the response may be stored: no newer fill has taken its place, and it was not purged meanwhile.
+    pub(crate) fn may_store(&self, meta: &StoredMeta) -> bool {
+        let standing = self.purges.standing(self.key.as_bytes(), meta);
+        !self.is_retired() && !matches!(standing, Standing::Gone(_))
+    }
+
     /// Whether the fill was retired: a newer one has taken its place, and its response must not.
-    pub(crate) fn is_retired(&self) -> bool {
+    fn is_retired(&self) -> bool {
         self.fills.as_ref().is_some_and(|fills| {
             let shard = fills.shard(self.key.as_bytes());
             !shard.get(self.key.as_bytes()).is_some_and(|fill| Arc::ptr_eq(fill, &self.fill))
@@ -150,10 +168,15 @@ impl Drop for Permit {
 mod tests {
     use super::*;
     use crate::cache::{FillHead, Outcome, tests_support};
+    use std::time::SystemTime;
+
+    fn fills() -> Arc<Fills> {
+        Arc::new(Fills::new(Arc::new(Purges::in_memory(SystemTime::UNIX_EPOCH))))
+    }
 
     #[test]
     fn only_the_first_of_a_crowd_leads() {
-        let fills = Arc::new(Fills::default());
+        let fills = fills();
         let Join::Lead(permit, _ticket) = fills.join(b"k") else { panic!("nobody leads yet") };
         assert!(matches!(fills.join(b"k"), Join::Wait(_)));
         assert!(matches!(fills.join(b"other"), Join::Lead(..)));
@@ -163,7 +186,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_filler_that_vanishes_within_a_body_leaves_nobody_waiting() {
-        let fills = Arc::new(Fills::default());
+        let fills = fills();
         let Join::Lead(permit, _ticket) = fills.join(b"k") else { panic!("nobody leads yet") };
         let Join::Wait(waiter) = fills.join(b"k") else { panic!("somebody leads") };
         let head = FillHead {
@@ -183,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_retired_fill_makes_room_for_a_newer_one_and_leaves_it_alone() {
-        let fills = Arc::new(Fills::default());
+        let fills = fills();
         let Join::Lead(old, ticket) = fills.join(b"k") else { panic!("nobody leads yet") };
         assert!(!old.is_retired());
         fills.retire(b"k", &ticket);
@@ -197,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_fill_that_moves_is_found_under_both_keys_until_it_has_moved() {
-        let fills = Arc::new(Fills::default());
+        let fills = fills();
         let Join::Lead(mut permit, _ticket) = fills.join(b"k") else { panic!("nobody leads yet") };
         permit.move_to(CacheKey::new(b"k1"));
         permit.move_to(CacheKey::new(b"k2"));
@@ -213,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_fill_that_moves_to_where_another_is_leaves_that_one_alone() {
-        let fills = Arc::new(Fills::default());
+        let fills = fills();
         let Join::Lead(mut mover, _ticket) = fills.join(b"k") else { panic!("nobody leads yet") };
         let Join::Lead(other, _ticket) = fills.join(b"k1") else { panic!("nobody leads yet") };
         mover.move_to(CacheKey::new(b"k1"));
@@ -225,7 +248,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_leader_that_gives_up_hands_over_to_those_who_wait() {
-        let fills = Arc::new(Fills::default());
+        let fills = fills();
         let Join::Lead(permit, _ticket) = fills.join(b"k") else { panic!("nobody leads yet") };
         let Join::Wait(waiter) = fills.join(b"k") else { panic!("somebody leads") };
         drop(permit);

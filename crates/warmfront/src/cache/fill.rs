@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use warmfront_core::caching::CacheTags;
 
 use super::{Selected, StoredHead, StoredMeta, StoredResponse};
 use crate::origin::OriginError;
@@ -62,6 +63,8 @@ pub(crate) struct FillHead {
 /// Shared by the filler and its viewers.
 #[derive(Debug, Default)]
 pub(crate) struct Fill {
+    /// The newest purge when the origin was asked.
+    pub(super) epoch: u64,
     state: Mutex<State>,
 }
 
@@ -139,6 +142,11 @@ impl State {
 
 // The filler's side.
 impl Fill {
+    /// A fill whose origin is asked when this is the newest purge.
+    pub(crate) fn begun_at(epoch: u64) -> Self {
+        Self { epoch, state: Mutex::default() }
+    }
+
     /// Tells everyone what became of the request.
     pub(crate) fn publish(&self, outcome: Outcome) {
         let mut state = self.lock();
@@ -238,6 +246,15 @@ impl Fill {
 
 // The viewers' side.
 impl Fill {
+    /// The cache tags of the response, once its head has come.
+    pub(super) fn tags(&self) -> Option<CacheTags> {
+        match &self.lock().outcome {
+            Some(Outcome::Streaming(head)) => Some(head.meta.tags.clone()),
+            Some(Outcome::Stored(stored)) => Some(stored.meta.tags.clone()),
+            _ => None,
+        }
+    }
+
     /// Joins, unless the body is a window whose start is gone, or the filler has given up.
     pub(crate) fn attach(self: &Arc<Self>) -> Option<Ticket> {
         let mut state = self.lock();

@@ -121,6 +121,9 @@ impl Storage for MemoryStorage {
 
     fn visit(&self, see: &mut dyn FnMut(Visited<'_>)) {
         for (key, stored) in self.objects.iter() {
+            if stored.varies.is_some() {
+                continue;
+            }
             let bytes = ByWeight.weight(&key, &stored);
             see(Visited { key: key.as_bytes(), meta: &stored.meta, bytes });
         }

@@ -14,6 +14,7 @@ mod key;
 mod memory;
 mod place;
 mod pump;
+pub mod purge;
 mod reader;
 mod shapes;
 mod storage;
@@ -33,6 +34,7 @@ pub use key::CacheKey;
 pub use memory::MemoryStorage;
 pub(crate) use place::{Place, Selected};
 pub(crate) use pump::pump;
+pub use purge::{Checked, Purges, Receipt, Standing};
 pub(crate) use reader::{FillBody, StoredBody};
 pub use storage::{Found, Storage, TooLarge, Usage, Visited, Writer};
 #[cfg(test)]
@@ -61,10 +63,29 @@ impl Default for CacheOptions {
 pub(crate) struct Cache {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) fills: Arc<Fills>,
+    pub(crate) purges: Arc<Purges>,
 }
 
 impl Cache {
-    pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
-        Self { storage, fills: Arc::new(Fills::default()) }
+    pub(crate) fn new(storage: Arc<dyn Storage>, purges: Arc<Purges>) -> Self {
+        Self { storage, fills: Arc::new(Fills::new(purges.clone())), purges }
+    }
+
+    /// What is stored under `key`, unless it is gone.
+    pub(crate) fn unpurged(
+        &self,
+        key: &[u8],
+        stored: Option<Arc<StoredResponse>>,
+    ) -> Option<Arc<StoredResponse>> {
+        stored.filter(|stored| !matches!(self.standing(key, stored), Standing::Gone(_)))
+    }
+
+    /// How what is stored under `key` stands with the purges. What is gone gives back its room.
+    pub(crate) fn standing(&self, key: &[u8], stored: &Arc<StoredResponse>) -> Standing {
+        let standing = self.purges.standing(key, &stored.meta);
+        if matches!(standing, Standing::Gone(_)) {
+            self.storage.remove(key, Some(stored));
+        }
+        standing
     }
 }

@@ -122,7 +122,8 @@ impl Cache {
                 (found, at) = self.find(place.key(), at, clock).await;
             }
             now = at;
-            let Some(found) = found else { continue };
+            // A tag may have purged the one and not the other.
+            let Some(found) = self.unpurged(place.key(), found) else { continue };
             let best = if varies.is_without_vary(set) { &mut without_vary } else { &mut best };
             let is_newer = |(best, _): &(Arc<StoredResponse>, _)| best.born() < found.born();
             if best.as_ref().is_none_or(is_newer) {

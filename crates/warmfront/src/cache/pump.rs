@@ -60,7 +60,7 @@ pub(crate) async fn pump(
     };
     if end.is_ok()
         && let Some(writer) = writer
-        && !permit.is_retired()
+        && permit.may_store(&meta)
     {
         // First stored, then closed: whoever comes in between finds one or the other.
         writer.commit(meta);

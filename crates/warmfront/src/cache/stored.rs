@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use warmfront_core::caching::{CacheTags, Lifetime, TtlRule, TtlSource};
 
-use super::{StoredHead, Varies};
+use super::{Checked, StoredHead, Varies};
 
 /// What is known about a response when its head has come.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub struct StoredMeta {
     pub epoch: u64,
     /// By which it can be purged.
     pub tags: CacheTags,
+    /// How far that was asked.
+    pub checked: Checked,
 }
 
 /// Where a stored response comes from.
@@ -95,6 +97,7 @@ impl StoredResponse {
                 source: Source::default(),
                 epoch: 0,
                 tags: CacheTags::default(),
+                checked: Checked::default(),
             },
             length: 0,
             pieces: Arc::new([]),
@@ -122,6 +125,7 @@ impl StoredResponse {
                 source: Source::default(),
                 epoch,
                 tags: CacheTags::default(),
+                checked: Checked::default(),
             },
             length: 0,
             pieces: Arc::new([]),
@@ -200,6 +204,7 @@ pub(crate) mod tests_support {
             source: Source::default(),
             epoch: 0,
             tags: CacheTags::default(),
+            checked: Checked::default(),
         }
     }
 
