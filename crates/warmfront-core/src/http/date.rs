@@ -6,6 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ::http::HeaderValue;
 
 /// The moment that `value` names; `None` for anything that is not one of the three formats.
+///
+/// The name of the day must be one, but need not be that of the date: it tells nothing that the rest does not
+/// (RFC 9110 §5.6.7 asks recipients to be robust).
 pub fn parse(value: &HeaderValue) -> Option<SystemTime> {
     let mut canonical = [0; LONGEST];
     let canonical = canonical.get_mut(..value.len())?;
@@ -22,8 +25,20 @@ pub fn parse(value: &HeaderValue) -> Option<SystemTime> {
     if let Some(zone) = canonical.strip_suffix_mut(b"Gmt") {
         zone.copy_from_slice(b"GMT");
     }
-    httpdate::parse_http_date(std::str::from_utf8(canonical).ok()?).ok()
+    let text = std::str::from_utf8(canonical).ok()?;
+    httpdate::parse_http_date(text).ok().or_else(|| on_another_day(text))
 }
+
+/// The moment that `text` names once the name of its day is right.
+fn on_another_day(text: &str) -> Option<SystemTime> {
+    let (day, rest) = text.split_at(text.find(|letter: char| !letter.is_ascii_alphabetic())?);
+    let names = [SHORT_DAYS, LONG_DAYS].into_iter().find(|names| names.contains(&day))?;
+    names.iter().find_map(|name| httpdate::parse_http_date(&format!("{name}{rest}")).ok())
+}
+
+const SHORT_DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+const LONG_DAYS: [&str; 7] =
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`. A moment outside the years 1970 to 9999, which the format or its
 /// readers cannot tell, becomes the nearest that can be told.
@@ -81,6 +96,16 @@ mod tests {
     }
 
     #[test]
+    fn the_day_of_the_week_is_not_held_against_the_date() {
+        check("Mon, 06 Nov 1994 08:49:37 GMT", Some(784_111_777));
+        check("saturday, 06-nov-94 08:49:37 gmt", Some(784_111_777));
+        check("Thu Nov  6 08:49:37 1994", Some(784_111_777));
+        check("Day, 06 Nov 1994 08:49:37 GMT", None);
+        check("Mon, 31 Feb 2038 08:49:37 GMT", None);
+        check("Monday, 06 Nov 1994 08:49:37 GMT", None);
+    }
+
+    #[test]
     fn nothing_else_is_a_date() {
         for text in [
             "",
@@ -92,7 +117,6 @@ mod tests {
             "Sun, 6 Nov 1994 08:49:37 GMT",
             "Sun,  06 Nov 1994 08:49:37 GMT",
             "Sun 06 Nov 1994 08:49:37 GMT",
-            "Mon, 06 Nov 1994 08:49:37 GMT",
             "Sun, 31 Feb 2038 08:49:37 GMT",
             "Sun, 06 Nov 94 08:49:37 GMT",
             "Sun, 06 Nov 1994 25:49:37 GMT",
