@@ -5,7 +5,7 @@
 use ::http::{Method, Version};
 
 use crate::access::signed::Denied;
-use crate::behavior::ViewerProtocolPolicy;
+use crate::behavior::{AllowedMethods, ViewerProtocolPolicy};
 use crate::http::framing::Malformed;
 use crate::origin::Scheme;
 use crate::request_view::RequestView;
@@ -50,6 +50,8 @@ pub enum Refusal {
     RedirectNeedsHttp11,
     /// The behavior does not allow the method.
     MethodNotAllowed,
+    /// A method that is for connections or for looking at proxies, where any other may pass.
+    MethodRefused,
     /// GET or HEAD with a body.
     BodyNotAllowed,
     /// `GeoRestriction` does not admit the viewer's country.
@@ -58,7 +60,7 @@ pub enum Refusal {
     Signature(Denied),
 }
 
-/// Decides for the cloudfront profile, in the order of CloudFront's checks.
+/// Decides in the order of CloudFront's checks.
 ///
 /// `has_body` says whether any octet of a body has come or is announced.
 pub fn admit(
@@ -70,7 +72,11 @@ pub fn admit(
     if !distribution.enabled {
         return Admission::Refuse(Refusal::Disabled);
     }
-    if !is_known(request.method) {
+    let takes_any = behavior.rules.any_method;
+    if takes_any && matches!(*request.method, Method::CONNECT | Method::TRACE) {
+        return Admission::Refuse(Refusal::MethodRefused);
+    }
+    if !takes_any && !is_known(request.method) {
         return Admission::Refuse(Refusal::MethodNotAllowed);
     }
     let is_safe = matches!(*request.method, Method::GET | Method::HEAD);
@@ -89,10 +95,14 @@ pub fn admit(
             }
         }
     }
-    if !behavior.allowed_methods.contains(request.method) {
+    // A behavior that allows only some methods is meant so; one that allows all that CloudFront knows is
+    // open to those that it does not know.
+    let is_open = takes_any && behavior.allowed_methods == AllowedMethods::All;
+    if !is_open && !behavior.allowed_methods.contains(request.method) {
         return Admission::Refuse(Refusal::MethodNotAllowed);
     }
-    if is_safe && has_body {
+    // Where it passes, the answer is not stored, and none that is stored answers.
+    if is_safe && has_body && !takes_any {
         // Also what keeps a body that no key knows away from the cache ("fat GET").
         return Admission::Refuse(Refusal::BodyNotAllowed);
     }
@@ -112,6 +122,7 @@ impl Refusal {
             Refusal::Expectation => 417,
             Refusal::UrlTooLong => 414,
             Refusal::HeadTooLarge | Refusal::TooManyFields => 494,
+            Refusal::MethodRefused => 405,
             Refusal::UnknownHost
             | Refusal::Disabled
             | Refusal::HttpsOnly
@@ -148,6 +159,7 @@ impl Refusal {
                 "This distribution is not configured to allow the HTTP method of this request. \
                  Its owner can change AllowedMethods of the cache behavior."
             }
+            Refusal::MethodRefused => "TRACE and CONNECT are for nobody behind this address.",
             Refusal::BodyNotAllowed => "Bad request. GET and HEAD requests cannot have a body.",
             Refusal::CountryBlocked => {
                 "This distribution is configured to block access from your country."
@@ -164,7 +176,7 @@ impl Refusal {
             Refusal::Expectation | Refusal::HeadTooLarge | Refusal::TooManyFields => {
                 "InvalidRequestHeader"
             }
-            Refusal::MethodNotAllowed => "InvalidRequestMethod",
+            Refusal::MethodNotAllowed | Refusal::MethodRefused => "InvalidRequestMethod",
             Refusal::UnknownHost
             | Refusal::Disabled
             | Refusal::HttpsOnly
@@ -194,6 +206,7 @@ impl Refusal {
                 | Refusal::HttpsOnly
                 | Refusal::RedirectNeedsHttp11
                 | Refusal::MethodNotAllowed
+                | Refusal::MethodRefused
                 | Refusal::CountryBlocked
                 | Refusal::Signature(_)
         )
@@ -215,6 +228,22 @@ mod tests {
             allowed_methods: rules.1,
             ..fixture::behavior("*")
         };
+        assert_eq!(admitted(&behavior, method, scheme, version, false), expected, "{method}");
+        let body = admitted(&behavior, method, scheme, version, true);
+        if expected == Admission::Pass && (method == "GET" || method == "HEAD") {
+            assert_eq!(body, Admission::Refuse(Refusal::BodyNotAllowed));
+        } else {
+            assert_eq!(body, expected);
+        }
+    }
+
+    fn admitted(
+        behavior: &Behavior,
+        method: &str,
+        scheme: Scheme,
+        version: Version,
+        has_body: bool,
+    ) -> Admission {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let headers = ::http::HeaderMap::new();
         let view = RequestView {
@@ -227,15 +256,9 @@ mod tests {
             headers: &headers,
             place: None,
         };
-        assert_eq!(admit(&fixture::distribution(), &behavior, &view, false), expected, "{method}");
-        let body = admit(&fixture::distribution(), &behavior, &view, true);
-        if expected == Admission::Pass && (method == Method::GET || method == Method::HEAD) {
-            assert_eq!(body, Admission::Refuse(Refusal::BodyNotAllowed));
-        } else {
-            assert_eq!(body, expected);
-        }
         let disabled = Distribution { enabled: false, ..fixture::distribution() };
-        assert_eq!(admit(&disabled, &behavior, &view, false), Admission::Refuse(Refusal::Disabled));
+        assert_eq!(admit(&disabled, behavior, &view, false), Admission::Refuse(Refusal::Disabled));
+        admit(&fixture::distribution(), behavior, &view, has_body)
     }
 
     use AllowedMethods::{All, GetHead, GetHeadOptions};
@@ -263,6 +286,27 @@ mod tests {
         for method in ["TRACE", "CONNECT", "PURGE", "get"] {
             check(&Rules(AllowAll, All), method, Https, Version::HTTP_11, BLOCKED);
             check(&Rules(RedirectToHttps, All), method, Http, Version::HTTP_11, BLOCKED);
+        }
+    }
+
+    #[test]
+    fn rules_that_take_any_method_open_what_allows_all_and_refuse_two() {
+        let pass = Admission::Pass;
+        let refused = Admission::Refuse(Refusal::MethodRefused);
+        for (set, method, expected) in [
+            (All, "M-SEARCH", pass),
+            (All, "POST", pass),
+            (GetHeadOptions, "M-SEARCH", BLOCKED),
+            (GetHead, "POST", BLOCKED),
+            (All, "TRACE", refused),
+            (GetHead, "CONNECT", refused),
+        ] {
+            let mut behavior = fixture::behavior("*");
+            behavior.allowed_methods = set;
+            behavior.rules = crate::caching::CacheRules::RFC9111;
+            assert_eq!(admitted(&behavior, method, Https, Version::HTTP_11, false), expected);
+            assert_eq!(admitted(&behavior, method, Https, Version::HTTP_11, true), expected);
+            assert_eq!(admitted(&behavior, "GET", Https, Version::HTTP_11, true), pass);
         }
     }
 
@@ -306,6 +350,7 @@ mod tests {
             (Refusal::HttpsOnly, 403, "InvalidRequestBlocked", false),
             (Refusal::RedirectNeedsHttp11, 403, "InvalidRequestBlocked", false),
             (Refusal::MethodNotAllowed, 403, "InvalidRequestMethod", false),
+            (Refusal::MethodRefused, 405, "InvalidRequestMethod", false),
             (Refusal::BodyNotAllowed, 403, "InvalidRequest", true),
             (Refusal::CountryBlocked, 403, "ClientGeoBlocked", false),
             (Refusal::Signature(Denied::Expired), 403, "Error", false),

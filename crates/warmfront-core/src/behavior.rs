@@ -1,12 +1,13 @@
 //! What a cache behavior says: whom it admits, what it forwards, how long it keeps.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::access::signed::TrustedKeys;
 use crate::caching::CacheRules;
 use crate::log_field::LogField;
 use crate::origin::Failover;
-use crate::path_pattern::PathPattern;
+use crate::path_pattern::{PathPattern, normalize_path};
 use crate::policy::{CachePolicy, OriginRequestPolicy, ResponseHeadersPolicy};
 
 /// One cache behavior, compiled.
@@ -40,6 +41,18 @@ pub struct Behavior {
     pub real_time_log: Option<Arc<RealTimeLog>>,
     /// Which cache rules hold: CloudFront's or RFC 9111's.
     pub rules: CacheRules,
+}
+
+impl Behavior {
+    /// The path that key and origin see of `path`, which behaviors were matched on: as it was sent, or in the
+    /// one form of all three (`CacheRules::one_path_form`).
+    pub fn path_seen<'a>(&self, path: Cow<'a, str>) -> Cow<'a, str> {
+        match path {
+            path if !self.rules.one_path_form => path,
+            Cow::Borrowed(path) => normalize_path(path),
+            Cow::Owned(path) => Cow::Owned(normalize_path(&path).into_owned()),
+        }
+    }
 }
 
 /// One `AWS::CloudFront::RealtimeLogConfig`.

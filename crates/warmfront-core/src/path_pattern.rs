@@ -142,7 +142,7 @@ fn decoded(raw: &str, is_meant: impl Fn(u8) -> bool) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-fn without_dot_segments(path: &str) -> Cow<'_, str> {
+pub(crate) fn without_dot_segments(path: &str) -> Cow<'_, str> {
     if is_normal(path) {
         return Cow::Borrowed(path);
     }

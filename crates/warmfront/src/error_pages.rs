@@ -116,6 +116,7 @@ impl Pages {
             None => (page.path.as_str(), None),
         };
         let behavior = self.distribution.behavior_for(path);
+        let path = &*behavior.path_seen(path.into());
         let asked = OnceLock::new();
         let shared = &self.edge.shared;
         let started = shared.clock.monotonic();

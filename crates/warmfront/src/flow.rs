@@ -84,6 +84,7 @@ async fn walk(edge: &Edge, exchange: &mut Exchange, request: &mut ViewerRequest)
 
     let path = distribution.effective_path(target.path);
     let behavior = distribution.behavior_for(&path);
+    let path = behavior.path_seen(path);
     exchange.matched(behavior);
     let place = exchange.place(&distribution, behavior, viewer, &head.headers);
     let exchange = &*exchange;

@@ -31,8 +31,11 @@ pub struct CacheRules {
     pub vary_selects: bool,
     /// Where the origin gets cookies, nothing is collapsed or revalidated.
     pub cookies_forbid_sharing: bool,
-    /// The key begins with scheme and host, and has every part of the query that the origin gets.
+    /// The key has scheme and host, and every part of the query that the origin gets.
     pub whole_url_in_key: bool,
+    /// Key and origin get the path in the form that behaviors are matched on, so that none of the three takes
+    /// it for another one (web cache deception).
+    pub one_path_form: bool,
     /// Headers of a response reach viewers as the origin sent them: Vary unfiltered, Set-Cookie kept.
     pub keeps_response_headers: bool,
     /// The answer to POST may be stored, and answers GET and HEAD.
@@ -84,6 +87,7 @@ impl CacheRules {
         vary_selects: false,
         cookies_forbid_sharing: true,
         whole_url_in_key: false,
+        one_path_form: false,
         keeps_response_headers: false,
         stores_post: false,
         unsafe_invalidates: false,
@@ -107,6 +111,7 @@ impl CacheRules {
         vary_selects: true,
         cookies_forbid_sharing: false,
         whole_url_in_key: true,
+        one_path_form: true,
         keeps_response_headers: true,
         stores_post: true,
         unsafe_invalidates: true,

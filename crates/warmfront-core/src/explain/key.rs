@@ -34,7 +34,7 @@ fn say_left_out(told: &mut Explanation, behavior: &Behavior, index: usize, view:
     let query = view.query.unwrap_or_default();
     let left: Vec<&str> = crate::http::query::parameters(query)
         .map(crate::http::query::name)
-        .filter(|name| !policy.query_strings.contains(name))
+        .filter(|name| !is_keyed(behavior, name))
         .collect();
     if !left.is_empty() {
         let text = format!("not in it: the query parameters {}", left.join(", "));
@@ -49,11 +49,19 @@ fn say_left_out(told: &mut Explanation, behavior: &Behavior, index: usize, view:
     }
 }
 
+/// Whether a query parameter of this name is part of the key.
+fn is_keyed(behavior: &Behavior, name: &str) -> bool {
+    let (policy, other) = (&behavior.cache_policy, &behavior.origin_request_policy);
+    policy.query_strings.contains(name)
+        || (behavior.rules.whole_url_in_key
+            && policy.query_strings.forwards_with(&other.query_strings, name))
+}
+
 fn pointer(behavior: &Behavior, index: usize, part: &KeyPart) -> Option<Pointer> {
     let key = "ParametersInCacheKeyAndForwardedToOrigin";
     let legacy = behavior.cache_policy.legacy;
     match part.kind {
-        KeyKind::Distribution | KeyKind::Path => None,
+        KeyKind::Distribution | KeyKind::Path | KeyKind::Scheme | KeyKind::Host => None,
         KeyKind::Options => Some(at(index, "CachedMethods")),
         KeyKind::QueryString => Some(query_pointer(behavior, index, None)),
         KeyKind::QueryParameter => Some(query_pointer(behavior, index, Some(&part.name))),

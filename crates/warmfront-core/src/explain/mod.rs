@@ -11,6 +11,7 @@ mod lifetime;
 mod origin;
 mod response_headers;
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
@@ -218,6 +219,7 @@ fn follow(
     }
     let index = say_behavior(told, distribution, &path);
     let behavior = &*distribution.behaviors[index];
+    let path = behavior.path_seen(path);
     let mut view = RequestView {
         method: &asked.method,
         scheme: asked.scheme,
@@ -307,7 +309,8 @@ fn say_behavior(told: &mut Explanation, distribution: &Distribution, path: &str)
     let index = found.unwrap_or_default();
     let normalized = normalize_path(path);
     if normalized != path {
-        told.say(Topic::Path, format!("matched as {normalized}; key and origin see {path}"));
+        let seen = chosen.path_seen(Cow::Borrowed(path));
+        told.say(Topic::Path, format!("matched as {normalized}; key and origin see {seen}"));
     }
     for (other, behavior) in distribution.behaviors.iter().enumerate().take(index) {
         let text = format!("{} does not match {normalized}", behavior.path_pattern.as_str());

@@ -10,6 +10,7 @@ pub mod hop_by_hop;
 pub mod host;
 pub mod query;
 pub mod range;
+pub mod reference;
 pub mod storable_head;
 pub mod trailers;
 pub mod upgrade;

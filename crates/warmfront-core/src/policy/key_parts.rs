@@ -3,8 +3,9 @@
 //! It asks the same questions as [`super::cache_key`], which writes them one behind the other; a property
 //! test holds that equal parts and equal keys mean the same.
 
-use super::Selection;
-use super::cache_key::{each_keyed_value, keyed_cookies};
+use super::cache_key::{
+    each_keyed_value, keyed_cookies, keyed_host, keyed_parameters, keys_whole_query,
+};
 use crate::http::{encoding, query};
 use crate::request_view::RequestView;
 use crate::{Behavior, Distribution};
@@ -26,8 +27,12 @@ pub struct KeyPart {
 pub enum KeyKind {
     /// The distribution: none shares with another.
     Distribution,
-    /// The raw path.
+    /// The path.
     Path,
+    /// The scheme, where the whole URL is in the key.
+    Scheme,
+    /// The viewer's Host, where the whole URL is in the key.
+    Host,
     /// OPTIONS is kept apart from GET and HEAD.
     Options,
     /// The whole query string, as sent.
@@ -48,6 +53,8 @@ impl KeyKind {
         match self {
             KeyKind::Distribution => "distribution",
             KeyKind::Path => "path",
+            KeyKind::Scheme => "scheme",
+            KeyKind::Host => "host",
             KeyKind::Options => "method",
             KeyKind::QueryString => "query string",
             KeyKind::QueryParameter => "query parameter",
@@ -76,15 +83,17 @@ pub fn key_parts(
         add(KeyKind::Options, b"", b"OPTIONS");
     }
     let text = request.query.unwrap_or_default();
-    match &policy.query_strings {
-        Selection::All if text.is_empty() => {}
-        Selection::All => add(KeyKind::QueryString, b"", text.as_bytes()),
-        chosen => {
-            for parameter in query::selected(text, chosen) {
-                let name = query::name(parameter);
-                add(KeyKind::QueryParameter, name.as_bytes(), parameter.as_bytes());
-            }
+    if !keys_whole_query(behavior) {
+        for parameter in keyed_parameters(behavior, text) {
+            let name = query::name(parameter);
+            add(KeyKind::QueryParameter, name.as_bytes(), parameter.as_bytes());
         }
+    } else if !text.is_empty() {
+        add(KeyKind::QueryString, b"", text.as_bytes());
+    }
+    if behavior.rules.whole_url_in_key {
+        add(KeyKind::Scheme, b"", request.scheme.as_str().as_bytes());
+        add(KeyKind::Host, b"", keyed_host(request).to_ascii_lowercase().as_bytes());
     }
     let accepted = encoding::normalized(behavior, request.version, request.headers);
     let accepted = accepted.map_or("", encoding::Accepted::in_key);

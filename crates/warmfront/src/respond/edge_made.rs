@@ -1,6 +1,6 @@
 //! Replies that the edge makes itself: refusals, the redirect to https, and the page for a failed origin.
 
-use http::header::{CONNECTION, CONTENT_TYPE, LOCATION, SERVER};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, LOCATION, SERVER};
 use http::{HeaderValue, Method, StatusCode};
 use warmfront_core::admission::Refusal;
 use warmfront_core::error_page::{access_denied, error_page, redirect_page};
@@ -17,6 +17,11 @@ pub(crate) fn refused(refusal: &Refusal, method: &Method, id: &RequestId) -> Ans
         Refusal::Signature(denied) => content(status, "text/xml", access_denied(*denied), method),
         _ => page(status, refusal.reason(), method, id),
     };
+    if *refusal == Refusal::MethodRefused {
+        // RFC 9110 §15.5.6. Any other may pass, so these are only the usual ones.
+        let usual = "GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE";
+        reply.headers_mut().insert(ALLOW, HeaderValue::from_static(usual));
+    }
     if refusal.closes_connection() {
         reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }

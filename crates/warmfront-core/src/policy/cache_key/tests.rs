@@ -1,3 +1,5 @@
+mod whole_url;
+
 use ::http::{HeaderMap, Version};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -413,7 +415,8 @@ proptest! {
     ) {
         let key = asked.key(&policy);
         let mut query = Vec::new();
-        write_query(&mut query, &policy.query_strings, asked.query.as_deref().unwrap_or_default());
+        let behavior = Behavior { cache_policy: policy, ..fixture::behavior("*") };
+        write_query(&mut query, &behavior, asked.query.as_deref().unwrap_or_default());
         let address = KeyAddress::read(&key).expect("it is a key");
         prop_assert_eq!(address.distribution, &fixture::distribution().id);
         prop_assert_eq!(address.path, asked.path.as_str());
