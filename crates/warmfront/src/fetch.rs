@@ -28,7 +28,9 @@ use crate::cache::{
 };
 use crate::error_pages::Pages;
 use crate::origin::{OriginError, OriginResponse};
-use crate::origination::{Answered, Asking, Origination, is_personal, unconditional};
+use crate::origination::{
+    Answered, Asking, Origination, asks_for_part, is_personal, unconditional,
+};
 
 /// One fetch for everybody who waits for a key.
 pub(crate) struct Fetch {
@@ -44,7 +46,13 @@ pub(crate) struct Fetch {
     pub(crate) pages: Option<Box<Pages>>,
     /// This fetch is for an error page itself: an error of it is not replaced once more.
     pub(crate) within_page: bool,
+    /// The conditions of the viewer who led went to the origin, and it has answered.
+    pub(crate) judged: bool,
 }
+
+/// Among a response's extensions: it is what the origin answered to the viewer's conditions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Judged;
 
 /// What tells the response to a request from the others of its URI.
 pub(crate) struct Variant {
@@ -91,6 +99,7 @@ impl Fetch {
             }
         }
         let Heard { source, headers, result, delay, .. } = answered;
+        self.judged = nothing_stored(&self.stale) && is_personal(&headers);
         match result {
             Err(error) => self.failed(source, error).await,
             Ok(response) => {
@@ -100,6 +109,23 @@ impl Fetch {
                 }
                 self.keep(source, &headers, delay, response).await;
             }
+        }
+    }
+
+    /// The same behind the back of a viewer who has a stale answer, unless another fetch has stored a newer
+    /// response between the lookup and the permit.
+    pub(crate) async fn refresh(self) {
+        let storage = &self.origination.shared.cache.storage;
+        let stored = storage.lookup(self.permit.key.as_bytes()).read().await;
+        let is_as_it_was = match (&stored, &self.stale) {
+            (Some(stored), Some(stale)) => {
+                stored.meta.stored_at == stale.meta.stored_at
+                    && stored.spare_origin_until == stale.spare_origin_until
+            }
+            _ => true,
+        };
+        if is_as_it_was {
+            self.run().await;
         }
     }
 
@@ -120,7 +146,12 @@ impl Fetch {
     /// stored.
     fn conditional(&self, asking: &Asking) -> HeaderMap {
         let Some(stale) = self.stale.as_ref().filter(|_| !nothing_stored(&self.stale)) else {
-            return asking.headers.clone();
+            let forwards = self.origination.behavior.rules.forwards_conditions
+                || asks_for_part(&asking.headers);
+            return match forwards {
+                true => asking.headers.clone(),
+                false => unconditional(&asking.headers),
+            };
         };
         let mut headers = unconditional(&asking.headers);
         if self.may_revalidate(asking) {
@@ -408,6 +439,7 @@ impl Fetch {
             length,
             for_leader: leader_gets_more.then(|| StoredHead::new(&for_leader)),
             selected,
+            judged: self.judged,
         };
         self.permit.fill.publish(Outcome::Streaming(Arc::new(fill_head)));
         if !shared_answer {
@@ -424,7 +456,10 @@ impl Fetch {
         CacheTags::are_in(headers, name, is_s3).then(|| CacheTags::of(headers, name, is_s3))
     }
 
-    fn hand_to_leader(self, response: OriginResponse) {
+    fn hand_to_leader(self, mut response: OriginResponse) {
+        if self.judged {
+            response.head.extensions.insert(Judged);
+        }
         // If the viewer has gone, the response is dropped and its connection given up.
         let _ = self.leader.send(self.origination.compressed(response));
         self.permit.fill.publish(Outcome::NotShared);

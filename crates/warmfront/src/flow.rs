@@ -36,7 +36,7 @@ use crate::edge::{Edge, Shared};
 use crate::error_pages::{self, Pages};
 use crate::exchange::{Exchange, Scope};
 use crate::explaining::Kept;
-use crate::fetch::{Fetch, Variant, nothing_stored};
+use crate::fetch::{Fetch, Judged, Variant, nothing_stored};
 use crate::lookup::{Verdict, verdict};
 use crate::origination::{self, Originated, Origination};
 use crate::request::{Reply, Viewer, ViewerRequest};
@@ -235,7 +235,7 @@ impl Route<'_> {
             // Nor does the fetch of a page wait for anybody: that one may be waiting for a page itself.
             let alone = self.failing.is_some()
                 || cookies_forbid_sharing(self.behavior)
-                || (nothing_stored(&stale) && origination::is_personal(&self.head.headers));
+                || (nothing_stored(&stale) && self.asks_for_itself(place));
             let join = if alone { Join::TooLate } else { cache.fills.join(place.key()) };
             let (ticket, private) = match join {
                 Join::Wait(ticket) => match ticket.outcome().await {
@@ -281,17 +281,33 @@ impl Route<'_> {
                 // The fetch ended without an answer, which only a defect in it can cause.
                 Outcome::Abandoned => self.failed(500, "Error"),
                 Outcome::NotShared => match private.await {
-                    Ok(response) => {
+                    Ok(mut response) => {
                         if let Some(reason) = response.head.extensions.get::<NotStored>() {
                             self.exchange.kept(|| Kept::No(*reason));
                         }
-                        respond::relayed(self.behavior, response)
+                        let is_judged = response.head.extensions.remove::<Judged>().is_some();
+                        let answer = respond::relayed(self.behavior, response);
+                        if is_judged {
+                            answer
+                        } else {
+                            respond::under_conditions(self.head, answer)
+                        }
                     }
                     Err(_) => self.failed(500, "Error"),
                 },
                 outcome => self.answer_outcome(outcome, ticket, true),
             };
         }
+    }
+
+    /// Whether the origin's answer to this request may be for this viewer alone: a part, or what becomes of
+    /// the viewer's conditions. Conditions can be held against a response that is on its way already.
+    fn asks_for_itself(&self, place: &Place) -> bool {
+        let headers = &self.head.headers;
+        origination::asks_for_part(headers)
+            || (self.behavior.rules.forwards_conditions
+                && origination::is_personal(headers)
+                && !self.exchange.shared().cache.fills.is_filling(place.key()))
     }
 
     /// What becomes of the request, given what is stored.
@@ -313,14 +329,13 @@ impl Route<'_> {
                 return Lookup::Answer(self.failed(status.as_u16(), "OriginCommError"));
             }
         }
+        let result = match verdict {
+            // CloudFront says so of what is served while the origin is in trouble.
+            Verdict::SparesOrigin => result::REFRESH_HIT,
+            _ => result::HIT,
+        };
         self.exchange.kept(|| Kept::For(stored.meta.lifetime));
-        Lookup::Answer(respond::from_stored(
-            self.exchange.id(),
-            self.head,
-            &stored,
-            result::HIT,
-            now,
-        ))
+        Lookup::Answer(respond::from_stored(self.exchange.id(), self.head, &stored, result, now))
     }
 
     /// Looks up what is stored for this request, turns `place` to it, and judges it.
@@ -412,17 +427,21 @@ impl Route<'_> {
         (permit, ticket): (crate::cache::Permit, crate::cache::Ticket),
         stale: Option<Arc<StoredResponse>>,
     ) -> (crate::cache::Ticket, tokio::sync::oneshot::Receiver<crate::OriginResponse>) {
-        self.start_fetch_telling(place, (permit, ticket), stale, self.exchange.asks().clone())
+        let lead = (permit, ticket);
+        let asked = self.exchange.asks().clone();
+        let (fetch, ticket, private) = self.fetch_telling(place, lead, stale, asked);
+        tokio::spawn(fetch.run());
+        (ticket, private)
     }
 
-    /// The same; what is learned of the origin goes to `asked`.
-    fn start_fetch_telling(
+    /// A fetch that is still to run; what is learned of the origin goes to `asked`.
+    fn fetch_telling(
         &self,
         place: &Place,
         (permit, ticket): (crate::cache::Permit, crate::cache::Ticket),
         stale: Option<Arc<StoredResponse>>,
         asked: Arc<Asked>,
-    ) -> (crate::cache::Ticket, tokio::sync::oneshot::Receiver<crate::OriginResponse>) {
+    ) -> (Fetch, crate::cache::Ticket, tokio::sync::oneshot::Receiver<crate::OriginResponse>) {
         // The answer is as young as the permit, so it must not confirm what was purged before that.
         let stale = self.exchange.shared().cache.unpurged(permit.key.as_bytes(), stale);
         let (leader, private) = tokio::sync::oneshot::channel();
@@ -435,9 +454,17 @@ impl Route<'_> {
                 presented: Presented::of(self.behavior, origin, &self.view),
             })
         });
-        let fetch = Fetch { origination, stale, permit, variant, leader, pages, within_page };
-        tokio::spawn(fetch.run());
-        (ticket, private)
+        let fetch = Fetch {
+            origination,
+            stale,
+            permit,
+            variant,
+            leader,
+            pages,
+            within_page,
+            judged: false,
+        };
+        (fetch, ticket, private)
     }
 
     /// stale-while-revalidate (RFC 5861 §3): this viewer has its answer, one request refreshes.
@@ -449,7 +476,8 @@ impl Route<'_> {
         if let Join::Lead(permit, ticket) = fills.join(place.key()) {
             // This viewer's answer did not wait for the origin, so nothing of it is told with it.
             let (lead, stale) = ((permit, ticket), Some(stale.clone()));
-            let (ticket, _) = self.start_fetch_telling(place, lead, stale, Arc::default());
+            let (fetch, ticket, _) = self.fetch_telling(place, lead, stale, Arc::default());
+            tokio::spawn(fetch.refresh());
             // Nobody waits for the answer; the ticket keeps the fill alive until it has ended.
             tokio::spawn(async move { ticket.ended().await });
         }

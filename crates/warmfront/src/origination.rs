@@ -319,6 +319,11 @@ impl Answered<'_> {
 const PERSONAL: [HeaderName; 6] =
     [RANGE, IF_RANGE, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_MATCH, IF_UNMODIFIED_SINCE];
 
+/// Whether a request asks for a part.
+pub(crate) fn asks_for_part(headers: &HeaderMap) -> bool {
+    headers.contains_key(RANGE)
+}
+
 /// Whether a request asks for a part or sets a condition.
 pub(crate) fn is_personal(headers: &HeaderMap) -> bool {
     PERSONAL.iter().any(|name| headers.contains_key(name))

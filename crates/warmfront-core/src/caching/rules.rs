@@ -31,6 +31,9 @@ pub struct CacheRules {
     pub vary_selects: bool,
     /// Where the origin gets cookies, nothing is collapsed or revalidated.
     pub cookies_forbid_sharing: bool,
+    /// A viewer's conditions on what is not stored go to the origin, whose answer is then for that viewer.
+    /// Otherwise the object is fetched whole, once for all, and the conditions are held against it.
+    pub forwards_conditions: bool,
     /// The key has scheme and host, and every part of the query that the origin gets.
     pub whole_url_in_key: bool,
     /// Key and origin get the path in the form that behaviors are matched on, so that none of the three takes
@@ -86,6 +89,7 @@ impl CacheRules {
         keyed_authorization_permits: true,
         vary_selects: false,
         cookies_forbid_sharing: true,
+        forwards_conditions: true,
         whole_url_in_key: false,
         one_path_form: false,
         keeps_response_headers: false,
@@ -110,6 +114,8 @@ impl CacheRules {
         keyed_authorization_permits: false,
         vary_selects: true,
         cookies_forbid_sharing: false,
+        // As nginx and Varnish do: a cold cache would otherwise pass every browser's revalidation on.
+        forwards_conditions: false,
         whole_url_in_key: true,
         one_path_form: true,
         keeps_response_headers: true,

@@ -194,6 +194,7 @@ mod tests {
             length: Some(9),
             for_leader: None,
             selected: None,
+            judged: false,
         };
         permit.fill.publish(Outcome::Streaming(Arc::new(head)));
         drop(permit);

@@ -58,6 +58,8 @@ pub(crate) struct FillHead {
     pub(crate) for_leader: Option<StoredHead>,
     /// Whom it may answer, where Vary selects among responses; `None`: whoever asked for the key.
     pub(crate) selected: Option<Selected>,
+    /// The conditions of the viewer who led went to the origin, and this is what it answered.
+    pub(crate) judged: bool,
 }
 
 /// Shared by the filler and its viewers.
@@ -454,6 +456,7 @@ mod tests {
                 length,
                 for_leader: None,
                 selected: None,
+                judged: false,
             }))
         };
         for (length, received, deserted) in [

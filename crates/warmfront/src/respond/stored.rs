@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use http::header::{
-    AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, IF_MATCH,
+    AGE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, IF_MATCH,
     IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, RANGE,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -54,6 +54,22 @@ pub(crate) fn from_stored(
     Answer { reply, result, detailed_result, made: Made::Replaceable }
 }
 
+/// Holds the viewer's conditions against a response that the origin sent without knowing them.
+pub(crate) fn under_conditions(request: &http::request::Parts, answer: Answer) -> Answer {
+    let reply = &answer.reply;
+    if answer.made != Made::Replaceable || !is_conditional(&request.headers) {
+        return answer;
+    }
+    let condition = evaluate(&request.headers, &request.method, reply.status(), reply.headers());
+    let judged: fn(HeaderMap) -> Reply = match condition {
+        Precondition::Proceed => return answer,
+        Precondition::NotModified => not_modified,
+        Precondition::Failed => precondition_failed,
+    };
+    // The body goes nowhere, and the origin's connection is given up.
+    Answer { reply: judged(answer.reply.into_parts().0.headers), ..answer }
+}
+
 /// A reply that stands in for an error, whatever its status now is.
 fn error_page(reply: Reply) -> Answer {
     let result = result::ERROR;
@@ -96,9 +112,10 @@ pub(crate) fn from_fill(
         return error_page(streamed(headers));
     }
     let reply = match evaluate(&request.headers, &request.method, head.meta.status, &headers) {
-        Precondition::NotModified if !led => not_modified(headers),
-        Precondition::Failed if !led => precondition_failed(headers),
-        _ => streamed(headers),
+        _ if led && head.judged => streamed(headers),
+        Precondition::NotModified => not_modified(headers),
+        Precondition::Failed => precondition_failed(headers),
+        Precondition::Proceed => streamed(headers),
     };
     Answer { reply, result, detailed_result, made: Made::Replaceable }
 }
@@ -163,14 +180,14 @@ fn unsatisfiable(stored: &StoredResponse, mut headers: HeaderMap) -> Reply {
 
 /// RFC 9110 §15.4.5: validators and caching headers stay, those that describe content go.
 fn not_modified(mut headers: HeaderMap) -> Reply {
-    for name in [CONTENT_LENGTH, CONTENT_TYPE, CONTENT_ENCODING, CONTENT_RANGE] {
+    for name in [CONTENT_LENGTH, CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_RANGE] {
         headers.remove(name);
     }
     reply(StatusCode::NOT_MODIFIED, headers, Body::empty())
 }
 
 fn precondition_failed(mut headers: HeaderMap) -> Reply {
-    for name in [CONTENT_LENGTH, CONTENT_TYPE, CONTENT_ENCODING] {
+    for name in [CONTENT_LENGTH, CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE] {
         headers.remove(name);
     }
     reply(StatusCode::PRECONDITION_FAILED, headers, Body::empty())
