@@ -94,7 +94,7 @@ impl Engine {
         let signer: Arc<dyn OriginSigner> = Arc::new(SigV4::new(keys));
         let origins = origins(&clock, &local_apis, &signer, &trust);
         let mut options = EdgeOptions::new(stack.clone(), origins);
-        options.cache = CacheOptions { memory };
+        options.cache = CacheOptions { memory, ..CacheOptions::default() };
         options.clock = clock.clone();
         options.observer = observer;
         options.https_port = https_port;

@@ -98,7 +98,7 @@ impl Edge {
             clock,
             wants_detail: observer.wants_detail(),
             observer,
-            cache: Cache::new(Arc::new(MemoryStorage::new(cache)), purges),
+            cache: Cache::new(Arc::new(MemoryStorage::new(cache)), purges, cache.memory / 4),
             compressors: Compressors::default(),
             identity: Identity::random(),
             https_port,

@@ -24,7 +24,7 @@ use warmfront_core::policy::presented::{Presented, is_comparable, is_keyed};
 use crate::body::Body;
 use crate::cache::{
     CacheKey, Checked, Failure, FillHead, Generation, Outcome, Permit, Selected, Source,
-    StoredHead, StoredMeta, StoredResponse, pump,
+    StoredHead, StoredMeta, StoredResponse, Stores, TooLarge, pump,
 };
 use crate::error_pages::Pages;
 use crate::origin::{OriginError, OriginResponse};
@@ -391,6 +391,7 @@ impl Fetch {
         Ok(settled.await)
     }
 
+    /// Stores the response while it streams; one that the storage does not take streams all the same.
     async fn store(mut self, mut response: OriginResponse, lifetime: Lifetime, source: Source) {
         // A page was compressed, or not, where it comes from: its own path's behavior says.
         if !source.is_error_page() {
@@ -407,10 +408,37 @@ impl Fetch {
             },
         };
         let length = response.body.size_hint().exact();
-        let storage = &self.origination.shared.cache.storage;
-        let Ok(writer) = storage.begin(&self.permit.key, Generation::random(), length) else {
-            return self.hand_to_leader(response);
+        let (meta, for_leader) = self.stored_head(&mut response, lifetime, source);
+        let shared = self.origination.shared.clone();
+        let stores = match length.map_or(Ok(()), |length| shared.cache.storage.admits(length)) {
+            Ok(()) => Stores::Object,
+            Err(TooLarge) => Stores::Nothing,
         };
+        let generation = Generation::random();
+        let judged = self.judged;
+        let part = None;
+        let head = FillHead { meta, length, part, generation, for_leader, selected, judged };
+        self.stream(head, response.body, stores).await;
+    }
+
+    /// Publishes `head`, and fills with what comes.
+    async fn stream(mut self, head: FillHead, body: Body, stores: Stores) {
+        let head = Arc::new(head);
+        self.permit.fill.publish(Outcome::Streaming(head.clone()));
+        if head.meta.lifetime.fresh_for.is_zero() {
+            self.permit.close();
+        }
+        let shared = self.origination.shared.clone();
+        pump(self.permit, body, head, stores, &shared.cache, shared.clock.clone()).await;
+    }
+
+    /// What is stored of a response's head, and what its leading viewer gets beside.
+    fn stored_head(
+        &self,
+        response: &mut OriginResponse,
+        lifetime: Lifetime,
+        source: Source,
+    ) -> (StoredMeta, Option<StoredHead>) {
         let shared = &self.origination.shared;
         let asking = self.origination.asking(source);
         let tags = self.tags(&response.head.headers, asking).unwrap_or_default();
@@ -433,20 +461,7 @@ impl Fetch {
             tags,
             checked: Checked::default(),
         };
-        let shared_answer = !meta.lifetime.fresh_for.is_zero();
-        let fill_head = FillHead {
-            meta: meta.clone(),
-            length,
-            for_leader: leader_gets_more.then(|| StoredHead::new(&for_leader)),
-            selected,
-            judged: self.judged,
-        };
-        self.permit.fill.publish(Outcome::Streaming(Arc::new(fill_head)));
-        if !shared_answer {
-            self.permit.close();
-        }
-        let clock = self.origination.shared.clock.clone();
-        pump(self.permit, response.body, length, writer, meta, clock).await;
+        (meta, leader_gets_more.then(|| StoredHead::new(&for_leader)))
     }
 
     /// The cache tags in `headers`; `None` where they say nothing of any.

@@ -30,7 +30,9 @@ use warmfront_core::{Behavior, Distribution};
 
 use crate::asked::Asked;
 use crate::body::Body;
-use crate::cache::{CacheKey, Join, Outcome, Place, Present, StoredResponse};
+use crate::cache::{
+    CacheKey, Content, Generation, Join, Outcome, Place, Present, Reading, StoredResponse,
+};
 use crate::deployment::{Deployed, deployed};
 use crate::edge::{Edge, Shared};
 use crate::error_pages::{self, Pages};
@@ -313,6 +315,12 @@ impl Route<'_> {
     /// What becomes of the request, given what is stored.
     fn judge(&self, place: &Place, stored: Option<Arc<StoredResponse>>, now: Duration) -> Lookup {
         let Some(stored) = stored else { return Lookup::Origin(None) };
+        // What has made room for others is fetched anew.
+        if let Some(reading) = self.reading(&stored)
+            && reading.first_hole(&(0..stored.length)).is_some()
+        {
+            return Lookup::Origin(None);
+        }
         let standing = self.exchange.shared().cache.standing(place.key(), &stored);
         let verdict = verdict(Some((&stored, standing)), now, self.failing.is_some());
         match verdict {
@@ -335,7 +343,10 @@ impl Route<'_> {
             _ => result::HIT,
         };
         self.exchange.kept(|| Kept::For(stored.meta.lifetime));
-        Lookup::Answer(respond::from_stored(self.exchange.id(), self.head, &stored, result, now))
+        let reading = self.reading(&stored);
+        let answer =
+            respond::from_stored(self.exchange.id(), self.head, &stored, reading, result, now);
+        Lookup::Answer(answer)
     }
 
     /// Looks up what is stored for this request, turns `place` to it, and judges it.
@@ -370,16 +381,31 @@ impl Route<'_> {
         match outcome {
             Outcome::Streaming(head) => {
                 self.exchange.kept(|| Kept::For(head.meta.lifetime));
-                respond::from_fill(self.head, &head, ticket, led, now)
+                let reading = self.reading_of(head.generation);
+                respond::from_fill(self.head, &head, reading, ticket, led, now)
             }
             Outcome::Stored(stored) | Outcome::Moved(stored) => {
                 self.exchange.kept(|| Kept::For(stored.meta.lifetime));
                 let result = if led { result::REFRESH_HIT } else { result::HIT };
-                respond::from_stored(self.exchange.id(), self.head, &stored, result, now)
+                let reading = self.reading(&stored);
+                respond::from_stored(self.exchange.id(), self.head, &stored, reading, result, now)
             }
             Outcome::Failed(error) => self.failed(error.status(), error.detailed_result()),
             Outcome::NotShared | Outcome::Abandoned => self.failed(500, "Error"),
         }
+    }
+
+    /// How the body of `stored` is read; `None` where it lies with its head.
+    fn reading(&self, stored: &StoredResponse) -> Option<Reading> {
+        match stored.content {
+            Content::Whole(_) => None,
+            Content::Fragments(generation) => Some(self.reading_of(generation)),
+        }
+    }
+
+    fn reading_of(&self, generation: Generation) -> Reading {
+        let storage = self.exchange.shared().cache.storage.clone();
+        Reading { storage, generation, mend: None }
     }
 
     pub(crate) fn failed(&self, status: u16, detailed_result: &'static str) -> Answer {
@@ -400,6 +426,7 @@ impl Route<'_> {
                 self.exchange.id(),
                 self.head,
                 &stale,
+                None,
                 result::REFRESH_HIT,
                 now,
             );

@@ -128,7 +128,7 @@ mod tests {
 
     /// A response that is fresh for 60 s and may then be revalidated behind for 10 s.
     fn response() -> StoredResponse {
-        let mut response = stored(&["x"]);
+        let mut response = stored("x");
         response.meta.lifetime.stale_while_revalidate = secs(10);
         response
     }

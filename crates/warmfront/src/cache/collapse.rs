@@ -36,20 +36,35 @@ impl Fills {
     /// Takes the lead for `key` or joins the fill under way. What was being filled when it was purged goes on
     /// for those who wait for it, and will not be stored.
     pub(crate) fn join(self: &Arc<Self>, key: &[u8]) -> Join {
-        let mut shard = self.shard(key);
-        if let Some(fill) = shard.get(key).filter(|fill| !self.is_outdated(key, fill)) {
+        self.join_at(key, None)
+    }
+
+    /// The same for a part of the object under `key`, which `part` names among its parts.
+    pub(crate) fn join_part(self: &Arc<Self>, key: &[u8], part: &[u8]) -> Join {
+        self.join_at(key, Some(CacheKey::new(&[key, part].concat())))
+    }
+
+    fn join_at(self: &Arc<Self>, key: &[u8], part: Option<CacheKey>) -> Join {
+        let place = part.as_ref().map_or(key, CacheKey::as_bytes);
+        let mut shard = self.shard(place);
+        if let Some(fill) = shard.get(place).filter(|fill| !self.is_outdated(key, fill)) {
             return fill.attach().map_or(Join::TooLate, Join::Wait);
         }
         let (fill, ticket) = self.new_fill();
         let key = CacheKey::new(key);
-        shard.insert(key.clone(), fill.clone());
-        Join::Lead(self.permit(key, fill, Some(self.clone())), ticket)
+        shard.insert(part.clone().unwrap_or_else(|| key.clone()), fill.clone());
+        Join::Lead(self.permit(key, part, fill, Some(self.clone())), ticket)
+    }
+
+    /// Joins the fill of `key`, if there is one for whoever comes now.
+    pub(crate) fn join_if_filling(&self, key: &[u8]) -> Option<Ticket> {
+        self.shard(key).get(key).filter(|fill| !self.is_outdated(key, fill))?.attach()
     }
 
     /// A fill that nobody else can join, for requests that are never collapsed.
     pub(crate) fn alone(&self, key: &[u8]) -> (Permit, Ticket) {
         let (fill, ticket) = self.new_fill();
-        (self.permit(CacheKey::new(key), fill, None), ticket)
+        (self.permit(CacheKey::new(key), None, fill, None), ticket)
     }
 
     /// Whether `key` is being filled now, for whoever comes now.
@@ -67,9 +82,15 @@ impl Fills {
         (fill, ticket)
     }
 
-    fn permit(&self, key: CacheKey, fill: Arc<Fill>, fills: Option<Arc<Self>>) -> Permit {
+    fn permit(
+        &self,
+        key: CacheKey,
+        part: Option<CacheKey>,
+        fill: Arc<Fill>,
+        fills: Option<Arc<Self>>,
+    ) -> Permit {
         let (epoch, purges) = (fill.epoch, self.purges.clone());
-        Permit { key, fill, epoch, fills, earlier: Vec::new(), purges }
+        Permit { key, part, fill, epoch, fills, earlier: Vec::new(), purges }
     }
 
     /// Lets newcomers start anew, because the response that the fill of `ticket` streams has aged while
@@ -98,7 +119,10 @@ impl Fills {
 /// outcome lets one of those who wait try.
 #[derive(Debug)]
 pub(crate) struct Permit {
+    /// The object's.
     pub(crate) key: CacheKey,
+    /// What the fill is known under instead, if it brings a part of the object.
+    part: Option<CacheKey>,
     pub(crate) fill: Arc<Fill>,
     /// How many purges there had been when the lead was taken.
     pub(crate) epoch: u64,
@@ -113,14 +137,38 @@ impl Permit {
     pub(crate) fn close(&mut self) {
         self.has_moved();
         if let Some(fills) = self.fills.take() {
-            fills.forget(&self.key, &self.fill);
+            fills.forget(self.part.as_ref().unwrap_or(&self.key), &self.fill);
         }
     }
 
+    /// The fill of a part has turned out to bring the whole object: from now on it is the fill of its key
+    /// among `fills`. `false` when there is one already.
+    pub(crate) fn becomes_whole(&mut self, fills: &Arc<Fills>) -> bool {
+        if self.fills.is_none() {
+            return true;
+        }
+        let mut shard = fills.shard(self.key.as_bytes());
+        let other = shard.get(self.key.as_bytes());
+        if other.is_some_and(|other| !fills.is_outdated(self.key.as_bytes(), other)) {
+            return false;
+        }
+        shard.insert(self.key.clone(), self.fill.clone());
+        drop(shard);
+        self.close();
+        self.part = None;
+        self.fills = Some(fills.clone());
+        true
+    }
+
     /// The response turns out to belong under `key`. Newcomers find its fill under both keys until
-    /// [`Permit::has_moved`]. Where somebody else fills `key` already, they find that one.
+    /// [`Permit::has_moved`]. Where somebody else fills `key` already, they find that one. The fill of a
+    /// part is found under its part as before.
     pub(crate) fn move_to(&mut self, key: CacheKey) {
         if self.key == key {
+            return;
+        }
+        if self.part.is_some() {
+            self.key = key;
             return;
         }
         if let Some(fills) = &self.fills {
@@ -151,8 +199,8 @@ impl Permit {
     /// Whether the fill was retired: a newer one has taken its place, and its response must not.
     fn is_retired(&self) -> bool {
         self.fills.as_ref().is_some_and(|fills| {
-            let shard = fills.shard(self.key.as_bytes());
-            !shard.get(self.key.as_bytes()).is_some_and(|fill| Arc::ptr_eq(fill, &self.fill))
+            let place = self.part.as_ref().unwrap_or(&self.key).as_bytes();
+            !fills.shard(place).get(place).is_some_and(|fill| Arc::ptr_eq(fill, &self.fill))
         })
     }
 }
@@ -167,7 +215,7 @@ impl Drop for Permit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::{FillHead, Outcome, tests_support};
+    use crate::cache::{FillHead, Generation, Outcome, Read, tests_support};
     use std::time::SystemTime;
 
     fn fills() -> Arc<Fills> {
@@ -192,6 +240,8 @@ mod tests {
         let head = FillHead {
             meta: tests_support::meta(),
             length: Some(9),
+            part: None,
+            generation: Generation::random(),
             for_leader: None,
             selected: None,
             judged: false,
@@ -199,10 +249,10 @@ mod tests {
         permit.fill.publish(Outcome::Streaming(Arc::new(head)));
         drop(permit);
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-        let std::task::Poll::Ready(end) = waiter.poll_piece(&mut cx) else {
+        let std::task::Poll::Ready(end) = waiter.poll_at(&mut cx, 0) else {
             panic!("the viewer waits for a filler that is gone")
         };
-        assert!(matches!(end, Some(Err(_))), "a cut body must look cut");
+        assert!(matches!(end, Read::Broken(_)), "a cut body must look cut");
     }
 
     #[test]
@@ -245,6 +295,24 @@ mod tests {
         assert!(mover.is_retired() && !other.is_retired() && !fills.is_filling(b"k"));
         drop(mover);
         assert!(fills.is_filling(b"k1"));
+    }
+
+    #[test]
+    fn the_fill_of_a_part_that_brings_the_whole_takes_the_place_of_the_whole_if_that_is_free() {
+        let (whole, parts) = (fills(), fills());
+        let lead_of_part = |part: &[u8]| match parts.join_part(b"k", part) {
+            Join::Lead(permit, ticket) => (permit, ticket),
+            _ => panic!("nobody fetches this part"),
+        };
+        let (mut first, _ticket) = lead_of_part(b"1");
+        let (mut second, _other) = lead_of_part(b"2");
+        assert!(matches!(parts.join_part(b"k", b"1"), Join::Wait(_)));
+        assert!(first.becomes_whole(&whole) && !first.is_retired());
+        assert!(whole.join_if_filling(b"k").is_some());
+        assert!(matches!(parts.join_part(b"k", b"1"), Join::Lead(..)), "the part is free again");
+        assert!(!second.becomes_whole(&whole), "the whole is being filled");
+        drop(first);
+        assert!(second.becomes_whole(&whole));
     }
 
     #[tokio::test]

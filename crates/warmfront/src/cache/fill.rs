@@ -1,11 +1,17 @@
 //! One response on its way into the cache: one task fills, any number of viewers stream along.
 //!
 //! The filler first publishes an [`Outcome`], which wakes everyone who waits for the head, and then
-//! pushes pieces of the body, which wakes everyone who has read all there was. A response that turns
-//! out not to fit the storage goes on as a window: pieces are dropped once every viewer has them, the
-//! filler waits for the slowest viewer, and nobody can join any more.
+//! pushes pieces of the body, which wakes everyone who has read all there was. Of a body that is kept, the
+//! fill holds what no storage has yet and the latest fragment beside; whoever is further behind reads the
+//! fragments. A response that does not fit the storage goes on as a window: pieces are dropped once every
+//! viewer has them, the filler waits for the slowest viewer, and nobody can join once the start is gone.
 
-use std::collections::VecDeque;
+mod outcome;
+mod pieces;
+#[cfg(test)]
+mod tests;
+mod ticket;
+
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -13,54 +19,14 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use warmfront_core::caching::CacheTags;
 
-use super::{Selected, StoredHead, StoredMeta, StoredResponse};
-use crate::origin::OriginError;
+pub(crate) use outcome::{FillHead, Outcome};
+use pieces::Pieces;
+pub(crate) use ticket::{Read, Ticket};
 
 /// How much of a response that is not stored may lie between the filler and its slowest viewer.
 const WINDOW: u64 = 1 << 20;
 /// A fill that nobody waits for any more goes on if its object is at most this large.
 const WORTH_FINISHING: u64 = 8 << 20;
-
-/// The least that a piece costs, for the structures around it: chunks of one byte must not take a
-/// hundred times the memory that is allowed.
-const LEAST_COST: u64 = 256;
-
-/// What a piece under way counts against limits of memory.
-pub(super) fn cost(piece: &Bytes) -> u64 {
-    (piece.len() as u64).max(LEAST_COST)
-}
-
-/// What became of the fill once the origin answered, or did not.
-#[derive(Debug, Clone)]
-pub(crate) enum Outcome {
-    /// The response may be shared: here is its head, the body streams.
-    Streaming(Arc<FillHead>),
-    /// A stored response answers: confirmed by a 304, or stale in place of a failing origin.
-    Stored(Arc<StoredResponse>),
-    /// The same for the viewer who led; its Vary has changed, so everyone else looks again.
-    Moved(Arc<StoredResponse>),
-    /// The response belongs to the viewer who led; everyone else asks the origin for themselves.
-    NotShared,
-    /// The origin gave no response.
-    Failed(Arc<OriginError>),
-    /// The filler gave up because nobody waited; whoever came meanwhile tries again.
-    Abandoned,
-}
-
-/// The head of a response that is being filled.
-#[derive(Debug)]
-pub(crate) struct FillHead {
-    pub(crate) meta: StoredMeta,
-    /// Content-Length, if the origin sent one.
-    pub(crate) length: Option<u64>,
-    /// The headers of the viewer who led, where the origin named fields that are for it alone
-    /// (`no-cache="Set-Cookie"`).
-    pub(crate) for_leader: Option<StoredHead>,
-    /// Whom it may answer, where Vary selects among responses; `None`: whoever asked for the key.
-    pub(crate) selected: Option<Selected>,
-    /// The conditions of the viewer who led went to the origin, and this is what it answered.
-    pub(crate) judged: bool,
-}
 
 /// Shared by the filler and its viewers.
 #[derive(Debug, Default)]
@@ -73,13 +39,8 @@ pub(crate) struct Fill {
 #[derive(Debug, Default)]
 struct State {
     outcome: Option<Outcome>,
-    pieces: VecDeque<Bytes>,
-    /// Pieces that were dropped from the front, once in window mode.
-    dropped: usize,
-    received: u64,
-    /// What `pieces` cost.
-    held: u64,
-    window: bool,
+    pieces: Pieces,
+    mode: Mode,
     /// The filler has given up: nobody may join any more.
     given_up: bool,
     end: Option<Result<(), Arc<str>>>,
@@ -90,10 +51,26 @@ struct State {
     filler: Option<Waker>,
 }
 
+/// What becomes of pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Mode {
+    /// All are held until the storage has them.
+    #[default]
+    Keeping,
+    /// The same, and the filler stays close to the viewer who is furthest ahead: what it fetches might
+    /// leave the storage before anybody has read it.
+    Pacing {
+        /// Octets that the filler may be ahead.
+        ahead: u64,
+    },
+    /// None is stored: each is held until every viewer has it.
+    Window,
+}
+
 #[derive(Debug, Default)]
 struct Viewer {
-    /// The next piece it has not seen, counted from the first piece ever.
-    next: usize,
+    /// Where in the body it reads.
+    position: u64,
     /// It kept the others waiting for too long.
     cut: bool,
     waker: Option<Waker>,
@@ -116,28 +93,38 @@ impl State {
 
     /// In window mode, lets go of what every viewer has.
     fn drop_seen_pieces(&mut self) {
-        if !self.window {
-            return;
-        }
-        let slowest = self.slowest().unwrap_or(self.dropped + self.pieces.len());
-        while self.dropped < slowest {
-            let Some(piece) = self.pieces.pop_front() else { break };
-            self.dropped += 1;
-            self.held -= cost(&piece);
+        if self.mode == Mode::Window {
+            let slowest = self.slowest().unwrap_or(u64::MAX);
+            self.pieces.drop_before(slowest);
         }
     }
 
-    fn slowest(&self) -> Option<usize> {
-        let reading = self.viewers.iter().flatten().filter(|viewer| !viewer.cut);
-        reading.map(|viewer| viewer.next).min()
+    fn reading(&self) -> impl Iterator<Item = u64> {
+        self.viewers.iter().flatten().filter(|viewer| !viewer.cut).map(|viewer| viewer.position)
+    }
+
+    fn slowest(&self) -> Option<u64> {
+        self.reading().min()
+    }
+
+    fn has_room(&self) -> bool {
+        match self.mode {
+            Mode::Keeping => true,
+            Mode::Pacing { ahead } => {
+                let fastest = self.reading().max().unwrap_or(u64::MAX);
+                self.pieces.end() < fastest.saturating_add(ahead)
+            }
+            Mode::Window => self.pieces.held() < WINDOW || self.attached == 0,
+        }
     }
 
     fn worth_finishing(&self) -> bool {
         let Some(Outcome::Streaming(head)) = &self.outcome else { return false };
-        match head.length {
-            _ if self.window => false,
-            Some(length) => length <= WORTH_FINISHING || self.received * 2 >= length,
-            None => self.received <= WORTH_FINISHING,
+        let received = self.pieces.end() - self.pieces.start();
+        match head.promised() {
+            _ if self.mode != Mode::Keeping => false,
+            Some(length) => length <= WORTH_FINISHING || received * 2 >= length,
+            None => received <= WORTH_FINISHING,
         }
     }
 }
@@ -152,6 +139,9 @@ impl Fill {
     /// Tells everyone what became of the request.
     pub(crate) fn publish(&self, outcome: Outcome) {
         let mut state = self.lock();
+        if let Outcome::Streaming(head) = &outcome {
+            state.pieces.begin_at(head.begins_at());
+        }
         state.outcome = Some(outcome);
         state.wake_viewers();
     }
@@ -176,18 +166,26 @@ impl Fill {
     /// Hands a piece to the viewers.
     pub(crate) fn push(&self, piece: Bytes) {
         let mut state = self.lock();
-        state.received += piece.len() as u64;
-        state.held += cost(&piece);
-        state.pieces.push_back(piece);
+        state.pieces.push(piece);
         state.drop_seen_pieces();
         state.wake_viewers();
+    }
+
+    /// The storage has everything before `position`. What lies before `recent`, too, is let go.
+    pub(crate) fn sealed(&self, position: u64, recent: u64) {
+        self.lock().pieces.drop_before(position.min(recent));
     }
 
     /// The response will not be stored: from now on only a window of it is held.
     pub(crate) fn stop_keeping(&self) {
         let mut state = self.lock();
-        state.window = true;
+        state.mode = Mode::Window;
         state.drop_seen_pieces();
+    }
+
+    /// The filler stays within `ahead` octets of the viewer who is furthest.
+    pub(crate) fn keep_pace(&self, ahead: u64) {
+        self.lock().mode = Mode::Pacing { ahead };
     }
 
     /// The body is over: whole, or broken off for this reason.
@@ -211,12 +209,11 @@ impl Fill {
 
     /// Whether a piece more may be fetched now.
     pub(crate) fn has_room(&self) -> bool {
-        let state = self.lock();
-        !state.window || state.held < WINDOW
+        self.lock().has_room()
     }
 
-    /// The next piece of the viewer who is furthest behind.
-    pub(crate) fn slowest(&self) -> Option<usize> {
+    /// Where the viewer reads who is furthest behind; `None` when nobody holds the filler up.
+    pub(crate) fn slowest(&self) -> Option<u64> {
         self.lock().slowest()
     }
 
@@ -224,19 +221,22 @@ impl Fill {
     /// hold up the others.
     pub(crate) fn cut_slowest(&self) {
         let mut state = self.lock();
+        if state.mode != Mode::Window {
+            return;
+        }
         let slowest = state.slowest();
         for viewer in state.viewers.iter_mut().flatten() {
-            viewer.cut |= Some(viewer.next) == slowest;
+            viewer.cut |= Some(viewer.position) == slowest;
         }
         state.drop_seen_pieces();
         state.wake_viewers();
     }
 
-    /// Waits, in window mode, until the slowest viewer has caught up.
+    /// Waits until a piece more may be fetched, or nobody is there any more.
     pub(crate) async fn room(&self) {
         poll_fn(|cx| {
             let mut state = self.lock();
-            if !state.window || state.held < WINDOW || state.attached == 0 {
+            if state.has_room() || state.attached == 0 {
                 return Poll::Ready(());
             }
             state.filler = Some(cx.waker().clone());
@@ -257,10 +257,11 @@ impl Fill {
         }
     }
 
-    /// Joins, unless the body is a window whose start is gone, or the filler has given up.
+    /// Joins, unless the start of the body is gone, or the filler has given up.
     pub(crate) fn attach(self: &Arc<Self>) -> Option<Ticket> {
         let mut state = self.lock();
-        if state.window || state.given_up {
+        let start_is_gone = state.mode == Mode::Window && state.pieces.has_dropped();
+        if start_is_gone || state.given_up {
             return None;
         }
         state.attached += 1;
@@ -269,211 +270,10 @@ impl Fill {
             state.viewers.len() - 1
         });
         state.viewers[slot] = Some(Viewer::default());
-        Some(Ticket { fill: self.clone(), slot })
+        Some(Ticket::new(self.clone(), slot))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A viewer's place in a fill. While it lives, the fill goes on.
-#[derive(Debug)]
-pub(crate) struct Ticket {
-    fill: Arc<Fill>,
-    slot: usize,
-}
-
-impl Ticket {
-    /// Whether this is a place in `fill`.
-    pub(crate) fn is_of(&self, fill: &Arc<Fill>) -> bool {
-        Arc::ptr_eq(&self.fill, fill)
-    }
-
-    /// Waits for the head.
-    pub(crate) async fn outcome(&self) -> Outcome {
-        poll_fn(|cx| {
-            let mut state = self.fill.lock();
-            if let Some(outcome) = &state.outcome {
-                return Poll::Ready(outcome.clone());
-            }
-            self.wait(&mut state, cx);
-            Poll::Pending
-        })
-        .await
-    }
-
-    /// Waits until the fill is over, and reads nothing that anyone keeps.
-    pub(crate) async fn ended(&self) {
-        if let Outcome::Streaming(_) = self.outcome().await {
-            while let Some(Ok(_)) = poll_fn(|cx| self.poll_piece(cx)).await {}
-        }
-    }
-
-    /// The next piece; `None` at the end of a whole body.
-    pub(crate) fn poll_piece(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Arc<str>>>> {
-        let mut state = self.fill.lock();
-        let Some(&Viewer { next, cut, .. }) = state.viewers[self.slot].as_ref() else {
-            return Poll::Ready(None);
-        };
-        if cut {
-            return Poll::Ready(Some(Err("the viewer was too slow".into())));
-        }
-        if let Some(piece) = state.pieces.get(next - state.dropped).cloned() {
-            if let Some(viewer) = &mut state.viewers[self.slot] {
-                viewer.next += 1;
-            }
-            if state.window {
-                state.drop_seen_pieces();
-                state.wake_filler();
-            }
-            return Poll::Ready(Some(Ok(piece)));
-        }
-        match &state.end {
-            Some(Ok(())) => Poll::Ready(None),
-            Some(Err(reason)) => Poll::Ready(Some(Err(reason.clone()))),
-            None => {
-                self.wait(&mut state, cx);
-                Poll::Pending
-            }
-        }
-    }
-
-    fn wait(&self, state: &mut State, cx: &mut Context<'_>) {
-        if let Some(viewer) = &mut state.viewers[self.slot] {
-            viewer.waker = Some(cx.waker().clone());
-        }
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        let mut state = self.fill.lock();
-        state.viewers[self.slot] = None;
-        state.free.push(self.slot);
-        state.attached -= 1;
-        state.drop_seen_pieces();
-        state.wake_filler();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::task::Wake;
-
-    struct Flag(std::sync::atomic::AtomicBool);
-    impl Wake for Flag {
-        fn wake(self: Arc<Self>) {
-            self.0.store(true, std::sync::atomic::Ordering::SeqCst);
-        }
-    }
-
-    fn piece(bytes: usize) -> Bytes {
-        Bytes::from(vec![b'x'; bytes])
-    }
-
-    fn noop<T>(poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
-        poll(&mut Context::from_waker(Waker::noop()))
-    }
-
-    #[test]
-    fn a_viewer_who_joins_late_reads_from_the_start() {
-        let fill = Arc::new(Fill::default());
-        let first = fill.attach().unwrap();
-        fill.push(piece(3));
-        let late = fill.attach().unwrap();
-        fill.push(piece(4));
-        fill.end(Ok(()));
-        for ticket in [first, late] {
-            let mut lengths = Vec::new();
-            while let Poll::Ready(Some(Ok(piece))) = noop(|cx| ticket.poll_piece(cx)) {
-                lengths.push(piece.len());
-            }
-            assert_eq!(lengths, [3, 4]);
-            assert!(matches!(noop(|cx| ticket.poll_piece(cx)), Poll::Ready(None)));
-        }
-    }
-
-    #[test]
-    fn a_broken_fill_breaks_every_viewer_after_the_bytes_it_had() {
-        let fill = Arc::new(Fill::default());
-        let ticket = fill.attach().unwrap();
-        fill.push(piece(3));
-        fill.end(Err("cut".into()));
-        assert!(matches!(noop(|cx| ticket.poll_piece(cx)), Poll::Ready(Some(Ok(_)))));
-        assert!(matches!(noop(|cx| ticket.poll_piece(cx)), Poll::Ready(Some(Err(_)))));
-    }
-
-    #[test]
-    fn a_window_holds_only_what_the_slowest_viewer_lacks_and_takes_nobody_in() {
-        let fill = Arc::new(Fill::default());
-        let (fast, slow) = (fill.attach().unwrap(), fill.attach().unwrap());
-        fill.push(piece(1 << 20));
-        fill.stop_keeping();
-        assert!(fill.attach().is_none());
-        assert!(noop(|cx| fast.poll_piece(cx)).is_ready());
-        assert_eq!(fill.lock().held, 1 << 20, "the slow viewer still needs it");
-        assert!(noop(|cx| slow.poll_piece(cx)).is_ready());
-        assert_eq!(fill.lock().held, 0);
-    }
-
-    #[test]
-    fn a_full_window_makes_the_filler_wait_until_the_slowest_viewer_reads_or_leaves() {
-        let fill = Arc::new(Fill::default());
-        let ticket = fill.attach().unwrap();
-        fill.stop_keeping();
-        fill.push(piece(WINDOW as usize));
-        let flag = Arc::new(Flag(Default::default()));
-        let waker = Waker::from(flag.clone());
-        let mut room = std::pin::pin!(fill.room());
-        assert!(room.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-        drop(ticket);
-        assert!(flag.0.load(std::sync::atomic::Ordering::SeqCst));
-        assert!(room.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
-    }
-
-    #[test]
-    fn a_viewer_who_stalls_is_cut_and_the_others_go_on() {
-        let fill = Arc::new(Fill::default());
-        let (fast, stalled) = (fill.attach().unwrap(), fill.attach().unwrap());
-        fill.stop_keeping();
-        fill.push(piece(WINDOW as usize));
-        assert!(noop(|cx| fast.poll_piece(cx)).is_ready());
-        assert!(!fill.has_room());
-        fill.cut_slowest();
-        assert!(fill.has_room());
-        fill.push(piece(1));
-        assert!(matches!(noop(|cx| fast.poll_piece(cx)), Poll::Ready(Some(Ok(_)))));
-        assert!(matches!(noop(|cx| stalled.poll_piece(cx)), Poll::Ready(Some(Err(_)))));
-    }
-
-    #[test]
-    fn a_fill_nobody_waits_for_goes_on_only_if_it_is_small_or_half_here() {
-        let head = |length| {
-            Outcome::Streaming(Arc::new(FillHead {
-                meta: crate::cache::stored::tests_support::meta(),
-                length,
-                for_leader: None,
-                selected: None,
-                judged: false,
-            }))
-        };
-        for (length, received, deserted) in [
-            (Some(WORTH_FINISHING), 0, false),
-            (Some(WORTH_FINISHING + 1), 0, true),
-            (Some(WORTH_FINISHING * 4), WORTH_FINISHING * 2, false),
-            (None, WORTH_FINISHING, false),
-            (None, WORTH_FINISHING + 1, true),
-        ] {
-            let fill = Arc::new(Fill::default());
-            fill.publish(head(length));
-            fill.push(piece(received as usize));
-            let gone = noop(|cx| fill.poll_deserted(cx)).is_ready();
-            assert_eq!(gone, deserted, "length {length:?}, {received} received");
-        }
-        let unanswered = Arc::new(Fill::default());
-        assert!(noop(|cx| unanswered.poll_deserted(cx)).is_ready(), "no head yet");
-        assert!(unanswered.attach().is_none(), "the filler stops, so nobody may rely on it");
     }
 }

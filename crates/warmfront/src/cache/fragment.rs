@@ -1,17 +1,31 @@
 //! The parts in which a long body is kept.
 
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 /// Octets of a fragment; the last one of a body may be shorter. A body that fits into one lies with its head.
 pub const FRAGMENT: u64 = 256 << 10;
 
-/// One version of a body. Each fill names its own, by chance, so that fragments of two versions never meet,
-/// whichever of them a storage still has.
+/// One version of a body. Each fill names its own, so that fragments of two versions never meet, whichever
+/// of them a storage still has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Generation(pub u128);
 
 impl Generation {
-    /// A name that no other version has.
+    /// A name that no other version has: counted within the process, by chance across those that share a
+    /// disk.
     pub fn random() -> Self {
-        Self(fastrand::u128(..))
+        static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("generation"));
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self(u128::from(*PROCESS) << 64 | u128::from(number))
+    }
+
+    /// The fragment in which the octet at `position` lies.
+    pub fn fragment_at(self, position: u64, fragment_size: u64) -> FragmentId {
+        let number = u32::try_from(position / fragment_size).unwrap_or(u32::MAX);
+        FragmentId { generation: self, number }
     }
 }
 

@@ -3,6 +3,7 @@
 //! A `Cache` is a [`Storage`] and the fills under way. Whether something may be stored, and for how
 //! long it is fresh, is decided in `warmfront_core::caching`; this room only keeps and hands out.
 
+mod budget;
 mod collapse;
 #[cfg(feature = "disk")]
 #[allow(dead_code, reason = "the tier over it comes next")]
@@ -24,37 +25,43 @@ mod weight;
 
 use std::sync::Arc;
 
+use budget::Budget;
 pub(crate) use collapse::{Fills, Join, Permit};
 #[cfg(feature = "disk")]
 pub use disk::{DiskError, DiskOptions, DiskUsage};
-pub(crate) use fill::{Fill, FillHead, Outcome, Ticket};
+pub(crate) use fill::{Fill, FillHead, Outcome, Read, Ticket};
 pub use fragment::{FRAGMENT, FragmentId, Generation};
 pub use head::StoredHead;
 pub use key::CacheKey;
 pub use memory::MemoryStorage;
 pub(crate) use place::{Place, Selected};
-pub(crate) use pump::pump;
+pub(crate) use pump::{Stores, pump};
 pub use purge::{Checked, Purges, Receipt, Standing};
-pub(crate) use reader::{FillBody, StoredBody};
-pub use storage::{Found, Storage, TooLarge, Usage, Visited, Writer};
+pub(crate) use reader::{Mend, ObjectBody, Reading, body_of};
+pub use storage::{Found, Storage, TooLarge, Usage, Visited};
 #[cfg(test)]
 pub(crate) use stored::tests_support;
-pub use stored::{Failure, Source, StoredMeta, StoredResponse};
+pub use stored::{Content, Failure, Source, StoredMeta, StoredResponse};
 pub(crate) use variants::Present;
 pub use variants::Varies;
 
 /// Limits of the cache.
 #[derive(Debug, Clone, Copy)]
 pub struct CacheOptions {
-    /// Bytes of memory for stored responses, heads and index included. One object takes at most a
-    /// sixteenth of it, and fills under way hold at most a quarter of it beside; a response over
-    /// either limit is passed on without being stored.
+    /// Bytes of memory for stored responses, heads and index included. In memory alone a body of up to a
+    /// sixteenth of it is stored; a longer one is passed on as it comes.
+    ///
+    /// Fills under way take memory beside: of a body that is stored the fragment that grows, all of these
+    /// together at most a quarter of `memory`, and up to two fragments that viewers read along; of a body
+    /// that is not stored a window of 1 MiB.
     pub memory: u64,
+    /// Octets of a fragment: [`FRAGMENT`], but in tests.
+    pub fragment: u64,
 }
 
 impl Default for CacheOptions {
     fn default() -> Self {
-        Self { memory: 256 << 20 }
+        Self { memory: 256 << 20, fragment: FRAGMENT }
     }
 }
 
@@ -62,13 +69,20 @@ impl Default for CacheOptions {
 #[derive(Debug)]
 pub(crate) struct Cache {
     pub(crate) storage: Arc<dyn Storage>,
+    /// Whole responses.
     pub(crate) fills: Arc<Fills>,
+    /// Parts of responses, by object and place.
+    pub(crate) parts: Arc<Fills>,
     pub(crate) purges: Arc<Purges>,
+    budget: Arc<Budget>,
 }
 
 impl Cache {
-    pub(crate) fn new(storage: Arc<dyn Storage>, purges: Arc<Purges>) -> Self {
-        Self { storage, fills: Arc::new(Fills::new(purges.clone())), purges }
+    /// A cache over `storage`, whose fills hold up to `filling` bytes that it does not have yet.
+    pub(crate) fn new(storage: Arc<dyn Storage>, purges: Arc<Purges>, filling: u64) -> Self {
+        let fills = || Arc::new(Fills::new(purges.clone()));
+        let (fills, parts) = (fills(), fills());
+        Self { storage, fills, parts, purges, budget: Budget::new(filling) }
     }
 
     /// What is stored under `key`, unless it is gone.

@@ -1,34 +1,63 @@
 //! The filler at work: a body moves from the origin to the viewers and into the storage.
+//!
+//! Viewers get the pieces as they come; the storage gets copies of its own, gathered into fragments, since a
+//! piece is a slice of its connection's read buffer and would keep all of that. So a fill that is kept holds
+//! one fragment that grows, and what viewers have not read of it and of the one before.
+
+mod gather;
+#[cfg(test)]
+mod tests;
 
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
-use super::{Fill, Permit, StoredMeta, Writer};
+use super::{Cache, CacheKey, Content, Fill, FillHead, Permit, Storage, StoredResponse, TooLarge};
 use crate::body::Body;
 use crate::clock::Clock;
-
-/// Pieces of a body that is being stored are gathered in buffers of this size.
-const PIECE: usize = 64 << 10;
+use gather::Gather;
 
 /// How long one viewer may read nothing and hold up a response that streams to several without being stored.
 const LONGEST_STALL: Duration = Duration::from_secs(30);
 
+/// What of a body is stored.
+#[derive(Debug)]
+pub(crate) enum Stores {
+    /// Nothing: viewers share a window.
+    Nothing,
+    /// The object, once it is complete.
+    Object,
+    /// Its fragments; its head is stored already.
+    Fragments,
+    /// Fragments, and then the head of the object they are a part of, unless something else than this has
+    /// been stored meanwhile.
+    PartOf(Option<Arc<StoredResponse>>),
+}
+
 /// Moves the body from the origin to the viewers and into the storage, until it ends or nobody wants it.
+///
+/// Of a body that goes on after the length that its head promised, only that length is passed on and stored,
+/// and its connection is given up.
 pub(crate) async fn pump(
     mut permit: Permit,
     mut body: Body,
-    length: Option<u64>,
-    writer: Box<dyn Writer>,
-    meta: StoredMeta,
+    head: Arc<FillHead>,
+    stores: Stores,
+    cache: &Cache,
     clock: Arc<dyn Clock>,
 ) {
     let fill = permit.fill.clone();
-    let mut writer = Some(writer);
-    let mut gather = Gather::new(length);
+    let mut left = head.promised();
+    let mut gather = match stores {
+        Stores::Nothing => None,
+        _ => Some(Gather::new(cache, &head)),
+    };
+    if gather.is_none() {
+        fill.stop_keeping();
+    }
     let end = loop {
         let frame = tokio::select! {
             biased;
@@ -38,19 +67,28 @@ pub(crate) async fn pump(
             }
         };
         match frame {
-            None if gather.is_short() => break Err(Arc::from("the body is shorter than promised")),
+            None if left.is_some_and(|left| left > 0) => {
+                break Err(Arc::from("the body is shorter than promised"));
+            }
             None => break Ok(()),
             Some(Err(error)) => break Err(Arc::from(error.to_string())),
             Some(Ok(frame)) => {
                 // Trailers are not stored: nothing in a cached answer may depend on them.
-                let Ok(data) = frame.into_data() else { continue };
-                for piece in gather.pieces(data) {
-                    if writer.as_mut().is_some_and(|writer| writer.append(piece.clone()).is_err()) {
-                        writer = None;
-                        permit.close();
-                        fill.stop_keeping();
-                    }
-                    fill.push(piece);
+                let Ok(mut data) = frame.into_data() else { continue };
+                let is_too_long = left.is_some_and(|left| data.len() as u64 > left);
+                if let Some(left) = &mut left {
+                    data.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+                    *left -= data.len() as u64;
+                }
+                if let Some(gathering) = &mut gather
+                    && take(gathering, &data, &*cache.storage, &fill).is_err()
+                {
+                    gather = None;
+                    fill.stop_keeping();
+                }
+                fill.push(data);
+                if is_too_long {
+                    break Ok(());
                 }
                 if !fill.has_room() {
                     room(&fill, &*clock).await;
@@ -59,17 +97,70 @@ pub(crate) async fn pump(
         }
     };
     if end.is_ok()
-        && let Some(writer) = writer
-        && permit.may_store(&meta)
+        && let Some(gather) = gather
+        && permit.may_store(&head.meta)
     {
         // First stored, then closed: whoever comes in between finds one or the other.
-        writer.commit(meta);
+        commit(gather, &head, stores, &permit.key, &*cache.storage);
     }
     permit.close();
     fill.end(end);
 }
 
-/// Waits until the slowest viewer has caught up, however slow, as long as it reads at all.
+/// Gathers `data`, and hands to the storage what has become a fragment.
+fn take(
+    gather: &mut Gather,
+    data: &Bytes,
+    storage: &dyn Storage,
+    fill: &Fill,
+) -> Result<(), TooLarge> {
+    let mut data = &data[..];
+    while !data.is_empty() {
+        if let Some((id, fragment)) = gather.full_fragment() {
+            let recent = gather.position() - fragment.len() as u64;
+            storage.keep(id, fragment);
+            fill.sealed(gather.position(), recent);
+        }
+        data = gather.take(data, storage)?;
+    }
+    Ok(())
+}
+
+/// The body has come to its end: what is left of it is stored, and then its head.
+fn commit(gather: Gather, head: &FillHead, stores: Stores, key: &CacheKey, storage: &dyn Storage) {
+    let reached = gather.position();
+    let is_first = gather.is_first();
+    let rest = gather.rest();
+    let brought_all = head.begins_at() == 0 && head.length.is_none_or(|length| length == reached);
+    let content = if brought_all && is_first {
+        Content::Whole(rest.map(|(_, bytes)| bytes).unwrap_or_default())
+    } else {
+        if let Some((id, fragment)) = rest
+            && (fragment.len() as u64 == storage.fragment_size()
+                || brought_all
+                || head.length == Some(reached))
+        {
+            storage.keep(id, fragment);
+        }
+        Content::Fragments(head.generation)
+    };
+    let response = StoredResponse {
+        meta: head.meta.clone(),
+        length: head.length.unwrap_or(reached),
+        content,
+        spare_origin_until: None,
+        failure: None,
+        varies: None,
+    };
+    match stores {
+        Stores::Nothing | Stores::Fragments => {}
+        Stores::Object => storage.insert(key, Arc::new(response)),
+        Stores::PartOf(known) => storage.replace(key, known.as_ref(), Arc::new(response)),
+    }
+}
+
+/// Waits until the filler may go on: in a window, until the slowest viewer has caught up, however slow, as
+/// long as it reads at all.
 async fn room(fill: &Fill, clock: &dyn Clock) {
     loop {
         let before = fill.slowest();
@@ -80,60 +171,6 @@ async fn room(fill: &Fill, clock: &dyn Clock) {
                 if fill.slowest() == before {
                     fill.cut_slowest();
                 }
-            }
-        }
-    }
-}
-
-/// Copies data out of the connection's read buffer into buffers of its own, without gaps.
-struct Gather {
-    buffer: BytesMut,
-    left: Option<u64>,
-}
-
-impl Gather {
-    fn new(length: Option<u64>) -> Self {
-        Self { buffer: BytesMut::new(), left: length }
-    }
-
-    fn is_short(&self) -> bool {
-        self.left.is_some_and(|left| left > 0)
-    }
-
-    fn pieces(&mut self, mut data: Bytes) -> Vec<Bytes> {
-        let mut pieces = Vec::with_capacity(1);
-        while !data.is_empty() {
-            if self.buffer.capacity() == 0 {
-                // Without a known length each buffer is as long as its piece: a small object must not
-                // keep a large buffer.
-                let left = self.left.map_or(0, |left| left.min(PIECE as u64) as usize);
-                self.buffer = BytesMut::with_capacity(left.max(data.len().min(PIECE)));
-            }
-            let part = data.split_to(data.len().min(self.buffer.capacity()));
-            self.buffer.extend_from_slice(&part);
-            let piece = self.buffer.split().freeze();
-            self.left = self.left.map(|left| left.saturating_sub(piece.len() as u64));
-            pieces.push(piece);
-        }
-        pieces
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_small_piece_of_unknown_length_keeps_no_large_buffer() {
-        for (length, data) in [(None, 100), (Some(100), 100), (None, PIECE + 100)] {
-            let mut gather = Gather::new(length);
-            let pieces = gather.pieces(Bytes::from(vec![b'x'; data]));
-            drop(gather);
-            assert_eq!(pieces.iter().map(Bytes::len).sum::<usize>(), data);
-            for piece in pieces {
-                let used = piece.len();
-                let buffer = piece.try_into_mut().expect("nobody else has it");
-                assert!(buffer.capacity() < used + 64, "{} bytes for {used}", buffer.capacity());
             }
         }
     }

@@ -1,111 +1,279 @@
-//! Bodies that come out of the cache: from a stored response, or along with a fill.
+//! The body of an object on its way to a viewer, wherever its octets are: in the fill under way, in
+//! fragments, or, where one is missing, once more at the origin.
+//!
+//! All fragments are of one generation and a hole is mended only with octets of the same version, so no body
+//! mixes two. A body holds one fragment at a time: a viewer who reads slowly keeps no more than that.
 
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use super::{StoredResponse, Ticket};
-use crate::body::BodyError;
+use super::{Content, Found, Generation, Read, Storage, StoredResponse, Ticket};
+use crate::body::{Body, BodyError};
+use crate::origin::BoxFuture;
 
-/// Bytes of a stored response, piece by piece; nothing is copied.
-#[derive(Debug)]
-pub(crate) struct StoredBody {
-    pieces: Arc<[Bytes]>,
-    next: usize,
-    /// Bytes to skip in the next piece.
-    skip: usize,
-    left: u64,
+/// Fetches what a storage has let go of.
+pub(crate) trait Mend: Send + Sync {
+    /// A place in the fill that brings the octets at `range.start` and, at most, up to its end. `None` when
+    /// the origin no longer has this version, or does not answer.
+    fn mend(self: Arc<Self>, range: Range<u64>) -> BoxFuture<'static, Option<Ticket>>;
 }
 
-impl StoredBody {
-    /// The part of `response` in `range`, which lies within its length.
-    pub(crate) fn part(response: &StoredResponse, range: Range<u64>) -> Self {
-        let mut skip = range.start;
-        let mut next = 0;
-        for piece in response.pieces.iter() {
-            if skip < piece.len() as u64 {
-                break;
+/// Where the fragments of an object are.
+#[derive(Clone)]
+pub(crate) struct Reading {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) generation: Generation,
+    /// How holes are mended; `None` where that cannot be, and a hole breaks the body off.
+    pub(crate) mend: Option<Arc<dyn Mend>>,
+}
+
+impl Reading {
+    /// The first octet in `range` that lies in a fragment which the storage lacks.
+    pub(crate) fn first_hole(&self, range: &Range<u64>) -> Option<u64> {
+        let size = self.storage.fragment_size();
+        let mut position = range.start;
+        while position < range.end {
+            if !self.storage.holds(self.generation.fragment_at(position, size)) {
+                return Some(position);
             }
-            skip -= piece.len() as u64;
-            next += 1;
+            position = (position / size + 1) * size;
         }
+        None
+    }
+}
+
+/// The octets of `stored` in `range`, which lies within its length. `reading` is needed for a body in
+/// fragments only.
+pub(crate) fn body_of(
+    stored: &StoredResponse,
+    range: Range<u64>,
+    reading: Option<&Reading>,
+) -> Body {
+    match (&stored.content, reading) {
+        (Content::Whole(bytes), _) => {
+            Body::full(bytes.slice(range.start as usize..range.end as usize))
+        }
+        (Content::Fragments(_), Some(reading)) => {
+            Body::stream(ObjectBody::new(reading.clone(), range))
+        }
+        // A caller's slip, which the viewer sees as a body that breaks off.
+        (Content::Fragments(_), None) => Body::stream(ObjectBody {
+            position: range.start,
+            end: Some(range.end),
+            reading: None,
+            fill: None,
+            patch: None,
+            tries: 0,
+            waiting: Waiting::No,
+        }),
+    }
+}
+
+/// How often in a row a hole is mended without a single octet of it arriving here.
+const TRIES: u8 = 3;
+
+/// The octets of an object in a range.
+pub(crate) struct ObjectBody {
+    position: u64,
+    /// `None` while nobody knows how long the object is.
+    end: Option<u64>,
+    reading: Option<Reading>,
+    /// A place in the fill of the object.
+    fill: Option<Ticket>,
+    /// A place in a fill that mends a hole.
+    patch: Option<Ticket>,
+    /// How often holes were mended since the last octet.
+    tries: u8,
+    waiting: Waiting,
+}
+
+enum Waiting {
+    No,
+    /// For a fragment.
+    Fragment(BoxFuture<'static, Option<Bytes>>),
+    /// For a place in the fill that mends a hole.
+    Mend(BoxFuture<'static, Option<Ticket>>),
+    /// In vain: the body has broken off.
+    Over,
+}
+
+/// Where octets may come from while they arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Fill,
+    Patch,
+}
+
+/// What came of looking for octets in one place.
+enum Look {
+    Found(Bytes),
+    NotThere,
+    Over,
+    Broken(Arc<str>),
+}
+
+impl ObjectBody {
+    /// The octets in `range` of the object that `reading` knows.
+    pub(crate) fn new(reading: Reading, range: Range<u64>) -> Self {
         Self {
-            pieces: response.pieces.clone(),
-            next,
-            skip: skip as usize,
-            left: range.end - range.start,
+            position: range.start,
+            end: Some(range.end),
+            reading: Some(reading),
+            fill: None,
+            patch: None,
+            tries: 0,
+            waiting: Waiting::No,
         }
     }
+
+    /// Everything that the fill of `ticket` brings, whose end it alone knows.
+    pub(crate) fn until_the_end(reading: Reading, ticket: Ticket) -> Self {
+        Self { end: None, fill: Some(ticket), ..Self::new(reading, 0..0) }
+    }
+
+    /// The same, along with the fill of the object, in which `ticket` is a place.
+    pub(crate) fn along(mut self, ticket: Ticket) -> Self {
+        ticket.go_to(self.position);
+        self.fill = Some(ticket);
+        self
+    }
+
+    /// The same; a hole in it is being mended already.
+    pub(crate) fn mended_by(mut self, patch: Option<Ticket>) -> Self {
+        self.patch = patch;
+        self
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        loop {
+            if self.end == Some(self.position) {
+                return Poll::Ready(None);
+            }
+            match &mut self.waiting {
+                Waiting::Over => return Poll::Ready(None),
+                Waiting::Fragment(coming) => match ready!(coming.as_mut().poll(cx)) {
+                    Some(fragment) => {
+                        self.waiting = Waiting::No;
+                        return self.part_of(fragment);
+                    }
+                    None => self.mend(),
+                },
+                Waiting::Mend(coming) => match ready!(coming.as_mut().poll(cx)) {
+                    Some(ticket) => {
+                        self.patch = Some(ticket);
+                        self.waiting = Waiting::No;
+                    }
+                    None => return self.break_off("a part of the object cannot be had".into()),
+                },
+                Waiting::No => {
+                    for place in [Place::Fill, Place::Patch] {
+                        match ready!(self.along_with(place, cx)) {
+                            Look::Found(piece) => {
+                                return Poll::Ready(Some(Ok(self.advance(piece))));
+                            }
+                            Look::NotThere => {}
+                            Look::Over => return Poll::Ready(None),
+                            Look::Broken(reason) => {
+                                return self.break_off(reason.to_string().into());
+                            }
+                        }
+                    }
+                    if let Some(fragment) = self.find_fragment() {
+                        return self.part_of(fragment);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a fill has at the position.
+    fn along_with(&mut self, place: Place, cx: &mut Context<'_>) -> Poll<Look> {
+        let position = self.position;
+        let ends = self.end.is_some();
+        let ticket = match place {
+            Place::Fill => &mut self.fill,
+            Place::Patch => &mut self.patch,
+        };
+        let Some(reading) = ticket else { return Poll::Ready(Look::NotThere) };
+        Poll::Ready(match ready!(reading.poll_at(cx, position)) {
+            Read::Piece(piece) => Look::Found(piece),
+            Read::Behind => Look::NotThere,
+            Read::End => {
+                *ticket = None;
+                if ends { Look::NotThere } else { Look::Over }
+            }
+            // What broke off while a hole was mended may be asked for again.
+            Read::Broken(_) if place == Place::Patch => {
+                *ticket = None;
+                Look::NotThere
+            }
+            Read::Broken(reason) => Look::Broken(reason),
+        })
+    }
+
+    /// The fragment at the position, if it is in memory; otherwise says what must be waited for.
+    fn find_fragment(&mut self) -> Option<Bytes> {
+        let Some(reading) = &self.reading else {
+            self.mend();
+            return None;
+        };
+        let size = reading.storage.fragment_size();
+        let id = reading.generation.fragment_at(self.position, size);
+        match reading.storage.fragment(id) {
+            Found::Here(fragment) => return Some(fragment),
+            Found::Elsewhere(coming) => self.waiting = Waiting::Fragment(coming),
+            Found::Nowhere => self.mend(),
+        }
+        None
+    }
+
+    /// What of `fragment` belongs at the position. A fragment that is too short to have it is as good as
+    /// none.
+    fn part_of(&mut self, fragment: Bytes) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let size = self.reading.as_ref().map_or(1, |reading| reading.storage.fragment_size());
+        let skip = (self.position % size) as usize;
+        if skip >= fragment.len() {
+            return self.break_off("a fragment of the object is too short".into());
+        }
+        Poll::Ready(Some(Ok(self.advance(fragment.slice(skip..)))))
+    }
+
+    fn mend(&mut self) {
+        let mend = self.reading.as_ref().and_then(|reading| reading.mend.clone());
+        self.tries += 1;
+        self.waiting = match (mend.filter(|_| self.tries <= TRIES), self.end) {
+            (Some(mend), Some(end)) => Waiting::Mend(mend.mend(self.position..end)),
+            _ => Waiting::Mend(Box::pin(std::future::ready(None))),
+        };
+    }
+
+    fn advance(&mut self, mut piece: Bytes) -> Bytes {
+        if let Some(end) = self.end {
+            piece.truncate(usize::try_from(end - self.position).unwrap_or(usize::MAX));
+        }
+        self.position += piece.len() as u64;
+        self.tries = 0;
+        piece
+    }
+
+    fn break_off(&mut self, reason: Cow<'static, str>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        (self.fill, self.patch) = (None, None);
+        self.waiting = Waiting::Over;
+        Poll::Ready(Some(Err(BodyError::Cut(reason))))
+    }
 }
 
-impl StoredBody {
-    /// All of `pieces`.
-    pub(crate) fn of(pieces: Vec<Bytes>) -> Self {
-        let left = pieces.iter().map(|piece| piece.len() as u64).sum();
-        Self { pieces: pieces.into(), next: 0, skip: 0, left }
-    }
-
-    /// Bytes still to come.
-    pub(crate) fn left(&self) -> u64 {
-        self.left
-    }
-
-    /// What is still to come, as pieces.
-    pub(crate) fn into_pieces(mut self) -> Vec<Bytes> {
-        std::iter::from_fn(|| self.next_piece()).collect()
-    }
-
-    fn next_piece(&mut self) -> Option<Bytes> {
-        let piece = self.pieces.get(self.next).filter(|_| self.left > 0)?;
-        let rest = usize::try_from(self.left).unwrap_or(usize::MAX);
-        let end = piece.len().min(self.skip.saturating_add(rest));
-        let part = piece.slice(self.skip..end);
-        self.next += 1;
-        self.skip = 0;
-        self.left -= part.len() as u64;
-        Some(part)
-    }
-}
-
-impl http_body::Body for StoredBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Poll::Ready(self.next_piece().map(|piece| Ok(Frame::data(piece))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.left == 0
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
-    }
-}
-
-/// A response that streams while it is being filled.
-#[derive(Debug)]
-pub(crate) struct FillBody {
-    ticket: Ticket,
-    /// What is left of the Content-Length.
-    left: Option<u64>,
-}
-
-impl FillBody {
-    pub(crate) fn new(ticket: Ticket, length: Option<u64>) -> Self {
-        Self { ticket, left: length }
-    }
-}
-
-impl http_body::Body for FillBody {
+impl http_body::Body for ObjectBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -113,49 +281,26 @@ impl http_body::Body for FillBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.ticket.poll_piece(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Ready(Some(Ok(piece))) => {
-                self.left = self.left.map(|left| left.saturating_sub(piece.len() as u64));
-                Poll::Ready(Some(Ok(Frame::data(piece))))
-            }
-            Poll::Ready(Some(Err(reason))) => {
-                Poll::Ready(Some(Err(BodyError::Cut(reason.to_string().into()))))
-            }
-        }
+        self.poll_piece(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
     }
 
-    /// Never early: the end of a fill is known only when the origin's body has ended whole.
+    /// Where the length is not known, never early: the end comes only when the origin's body has ended
+    /// whole.
     fn is_end_stream(&self) -> bool {
-        false
+        self.end == Some(self.position)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+        let left = self.end.map(|end| end - self.position);
+        left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cache::stored::tests_support::stored;
-    use http_body_util::BodyExt;
-
-    #[tokio::test]
-    async fn a_part_crosses_pieces_and_stops_where_it_should() {
-        let response = stored(&["hello ", "wide ", "world"]);
-        for (range, expected) in [
-            (0..16, "hello wide world"),
-            (0..0, ""),
-            (5..7, " w"),
-            (6..11, "wide "),
-            (15..16, "d"),
-            (3..14, "lo wide wor"),
-        ] {
-            let body = StoredBody::part(&response, range.clone());
-            let bytes = body.collect().await.unwrap().to_bytes();
-            assert_eq!(bytes, expected, "{range:?}");
-        }
+impl fmt::Debug for ObjectBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObjectBody")
+            .field("position", &self.position)
+            .field("end", &self.end)
+            .finish_non_exhaustive()
     }
 }

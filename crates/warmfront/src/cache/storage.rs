@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{CacheKey, FragmentId, Generation, StoredMeta, StoredResponse};
+use super::{CacheKey, FRAGMENT, FragmentId, StoredMeta, StoredResponse};
 
 /// What a storage has.
 pub enum Found<T> {
@@ -37,8 +37,9 @@ impl<T> From<Option<T>> for Found<T> {
 
 /// Keeps responses under a limit of its own.
 ///
-/// A body of up to [`FRAGMENT`](super::FRAGMENT) octets lies with its head, a longer one in fragments. What makes room
-/// for others may be a single fragment, so whoever reads must be ready for a hole.
+/// A body of up to [`FRAGMENT`] octets lies with its head, a longer one in fragments, which come before
+/// the head does. What makes room for others may be a single fragment, so whoever reads must be ready for
+/// a hole; fragments without a head just age.
 pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// The response under `key`, fresh or not.
     fn lookup(&self, key: &[u8]) -> Found<Arc<StoredResponse>>;
@@ -46,20 +47,20 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// One fragment of a body, also while that is being filled.
     fn fragment(&self, id: FragmentId) -> Found<Bytes>;
 
-    /// Keeps a fragment that was fetched on its own.
+    /// Whether [`fragment`](Self::fragment) would find it. Counts as no use of it.
+    fn holds(&self, id: FragmentId) -> bool;
+
+    /// Keeps a fragment, of a fill under way or fetched on its own. A storage may let go of any.
     fn keep(&self, id: FragmentId, fragment: Bytes);
 
-    /// Opens a place for a response whose head has come; `length` is its Content-Length, and `generation`
-    /// names its fragments. `Err` when it can be seen now that the response will not fit.
-    fn begin(
-        &self,
-        key: &CacheKey,
-        generation: Generation,
-        length: Option<u64>,
-    ) -> Result<Box<dyn Writer>, TooLarge>;
+    /// Whether a body of `length` octets may be stored, as far as can be seen before it has come.
+    fn admits(&self, length: u64) -> Result<(), TooLarge>;
 
-    /// Puts `response` under `key` if what is there is still `known`, or nothing: so that news about an
-    /// old response never displaces a newer one that another fetch has stored meanwhile.
+    /// Puts `response` under `key`, whatever is there. Its fragments have come before.
+    fn insert(&self, key: &CacheKey, response: Arc<StoredResponse>);
+
+    /// The same if what is there is still `known`, or nothing: so that news about an old response never
+    /// displaces a newer one that another fetch has stored meanwhile.
     fn replace(
         &self,
         key: &CacheKey,
@@ -76,6 +77,11 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
 
     /// What is kept now.
     fn usage(&self) -> Usage;
+
+    /// Octets of a fragment; anything but [`FRAGMENT`] is for tests.
+    fn fragment_size(&self) -> u64 {
+        FRAGMENT
+    }
 }
 
 /// One response among those that [`Storage::visit`] shows.
@@ -87,15 +93,6 @@ pub struct Visited<'a> {
     pub meta: &'a StoredMeta,
     /// Octets that it takes, its fragments included.
     pub bytes: u64,
-}
-
-/// Takes one response, piece by piece. Dropping it forgets the pieces.
-pub trait Writer: Send {
-    /// Keeps `piece`; `Err` when the response has outgrown its limit and cannot be stored.
-    fn append(&mut self, piece: Bytes) -> Result<(), TooLarge>;
-
-    /// The response is complete: from now on a lookup finds it.
-    fn commit(self: Box<Self>, meta: StoredMeta);
 }
 
 /// The response does not fit into the storage.

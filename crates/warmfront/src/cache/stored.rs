@@ -1,4 +1,4 @@
-//! A stored response: a compact head, its lifetime, and its body in pieces.
+//! A stored response: a compact head, its lifetime, and where its body is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,8 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use warmfront_core::caching::{CacheTags, Lifetime, TtlRule, TtlSource};
 
-use super::{Checked, StoredHead, Varies};
+use super::weight::{counted, shared_bytes};
+use super::{Checked, Generation, StoredHead, Varies};
 
 /// What is known about a response when its head has come.
 #[derive(Debug, Clone)]
@@ -56,15 +57,15 @@ impl StoredMeta {
     }
 }
 
-/// A complete response in the cache.
+/// A response in the cache: complete, or a part of one whose length is known.
 #[derive(Debug)]
 pub struct StoredResponse {
     /// Status, headers and lifetime.
     pub meta: StoredMeta,
-    /// Bytes of the body.
+    /// Bytes of the whole body.
     pub length: u64,
-    /// The body.
-    pub pieces: Arc<[Bytes]>,
+    /// Where the body is.
+    pub content: Content,
     /// After a failed revalidation: until then the origin is left alone and this copy answers.
     pub spare_origin_until: Option<Duration>,
     /// Set when this is not a response of the origin but the memory that it gave none.
@@ -72,6 +73,24 @@ pub struct StoredResponse {
     /// Set when this is no response at all: the responses of this URI lie under keys of their own. It
     /// never ages, and no purge needs to look at it.
     pub varies: Option<Arc<Varies>>,
+}
+
+/// Where the body of a stored response is.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// Here: it is no longer than a fragment.
+    Whole(Bytes),
+    /// In fragments under this name, as far as the storage has them.
+    Fragments(Generation),
+}
+
+impl Content {
+    fn weight(&self) -> usize {
+        match self {
+            Content::Whole(bytes) => shared_bytes(bytes.len()),
+            Content::Fragments(_) => 0,
+        }
+    }
 }
 
 /// The origin gave no response: every viewer gets a page of its own until the error has aged.
@@ -100,7 +119,7 @@ impl StoredResponse {
                 checked: Checked::default(),
             },
             length: 0,
-            pieces: Arc::new([]),
+            content: Content::Whole(Bytes::new()),
             spare_origin_until: None,
             failure: Some(failure),
             varies: None,
@@ -128,7 +147,7 @@ impl StoredResponse {
                 checked: Checked::default(),
             },
             length: 0,
-            pieces: Arc::new([]),
+            content: Content::Whole(Bytes::new()),
             spare_origin_until: None,
             failure: None,
             varies: Some(varies),
@@ -156,7 +175,7 @@ impl StoredResponse {
         Self {
             meta,
             length: self.length,
-            pieces: self.pieces.clone(),
+            content: self.content.clone(),
             spare_origin_until: None,
             failure: self.failure,
             varies: None,
@@ -168,19 +187,19 @@ impl StoredResponse {
         Self {
             meta: self.meta.clone(),
             length: self.length,
-            pieces: self.pieces.clone(),
+            content: self.content.clone(),
             spare_origin_until: Some(until),
             failure: self.failure,
             varies: None,
         }
     }
 
-    /// Bytes of memory that it takes, its structures included.
+    /// Bytes of memory that it takes, its structures included; those of fragments are not among them.
     pub fn weight(&self) -> u64 {
-        let pieces = self.pieces.len() * (size_of::<Bytes>() + 32);
+        let tags = shared_bytes(self.meta.tags.as_str().len());
         let varies = self.varies.as_ref().map_or(0, |varies| varies.weight());
-        let meta = self.meta.head.weight() + self.meta.tags.as_str().len();
-        self.length + (meta + pieces + varies + size_of::<Self>()) as u64
+        let head = self.meta.head.weight() + tags + varies;
+        (counted(size_of::<Self>()) + head + self.content.weight()) as u64
     }
 }
 
@@ -208,11 +227,24 @@ pub(crate) mod tests_support {
         }
     }
 
-    pub(crate) fn stored(pieces: &[&'static str]) -> StoredResponse {
+    pub(crate) fn stored(body: &'static str) -> StoredResponse {
+        with_body(Bytes::from_static(body.as_bytes()))
+    }
+
+    pub(crate) fn with_body(body: Bytes) -> StoredResponse {
+        let length = body.len() as u64;
+        response(length, Content::Whole(body))
+    }
+
+    pub(crate) fn in_fragments(generation: Generation, length: u64) -> StoredResponse {
+        response(length, Content::Fragments(generation))
+    }
+
+    fn response(length: u64, content: Content) -> StoredResponse {
         StoredResponse {
             meta: meta(),
-            length: pieces.iter().map(|piece| piece.len() as u64).sum(),
-            pieces: pieces.iter().map(|piece| Bytes::from_static(piece.as_bytes())).collect(),
+            length,
+            content,
             spare_origin_until: None,
             failure: None,
             varies: None,

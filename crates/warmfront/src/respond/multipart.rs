@@ -1,24 +1,41 @@
-//! `multipart/byteranges` (RFC 9110 §14.6) out of a stored response; the parts share its bytes.
+//! `multipart/byteranges` (RFC 9110 §14.6) out of a stored response, or of one that is being filled.
 
+use std::collections::VecDeque;
 use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use http_body::{Frame, SizeHint};
 
-use crate::body::Body;
-use crate::cache::{StoredBody, StoredResponse};
+use crate::body::{Body, BodyError};
+use crate::cache::{Reading, StoredResponse, body_of};
 use crate::request::Reply;
 
 /// Several ranges, already checked against the length and against each other.
 pub(super) fn parts(
     stored: &StoredResponse,
-    mut headers: HeaderMap,
+    reading: Option<&Reading>,
+    headers: HeaderMap,
     ranges: Vec<Range<u64>>,
+) -> Reply {
+    let body = |range| body_of(stored, range, reading);
+    written(headers, stored.length, ranges, body)
+}
+
+/// The same, of whatever object; `body` gives the octets of a range.
+pub(super) fn written(
+    mut headers: HeaderMap,
+    length: u64,
+    ranges: Vec<Range<u64>>,
+    body: impl Fn(Range<u64>) -> Body,
 ) -> Reply {
     let boundary = format!("{:032x}", fastrand::u128(..));
     let content_type = headers.get(CONTENT_TYPE).cloned();
-    let mut pieces: Vec<Bytes> = Vec::new();
+    let mut sections = VecDeque::new();
+    let mut left = 0;
     for range in ranges {
         let mut head = format!("\r\n--{boundary}\r\n").into_bytes();
         if let Some(content_type) = &content_type {
@@ -27,24 +44,69 @@ pub(super) fn parts(
             head.extend_from_slice(b"\r\n");
         }
         head.extend_from_slice(b"Content-Range: ");
-        head.extend_from_slice(content_range(&range, stored.length).as_bytes());
+        head.extend_from_slice(content_range(&range, length).as_bytes());
         head.extend_from_slice(b"\r\n\r\n");
-        pieces.push(head.into());
-        pieces.extend(StoredBody::part(stored, range).into_pieces());
+        left += head.len() as u64 + (range.end - range.start);
+        sections.push_back(Body::full(head));
+        sections.push_back(body(range));
     }
-    pieces.push(format!("\r\n--{boundary}--\r\n").into());
+    let end = format!("\r\n--{boundary}--\r\n");
+    left += end.len() as u64;
+    sections.push_back(Body::full(end));
 
-    let body = StoredBody::of(pieces);
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.left()));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(left));
     headers.insert(
         CONTENT_TYPE,
         HeaderValue::try_from(format!("multipart/byteranges; boundary={boundary}"))
             .expect("hexadecimal digits are visible ASCII"),
     );
-    let mut reply = Reply::new(Body::stream(body));
+    let mut reply = Reply::new(Body::stream(Sections { sections, left }));
     *reply.status_mut() = StatusCode::PARTIAL_CONTENT;
     *reply.headers_mut() = headers;
     reply
+}
+
+/// Bodies one after the other; each is dropped once it has been read.
+#[derive(Debug)]
+struct Sections {
+    sections: VecDeque<Body>,
+    left: u64,
+}
+
+impl http_body::Body for Sections {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        while let Some(section) = self.sections.front_mut() {
+            match ready!(Pin::new(section).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    self.left -=
+                        frame.data_ref().map_or(0, |data| data.len() as u64).min(self.left);
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                Some(Err(error)) => {
+                    self.sections.clear();
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None => {
+                    self.sections.pop_front();
+                }
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
 }
 
 /// `bytes first-last/length`.
@@ -61,10 +123,10 @@ mod tests {
 
     #[tokio::test]
     async fn each_part_says_what_it_is_and_the_length_is_exact() {
-        let response = stored(&["hello ", "world"]);
+        let response = stored("hello world");
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        let reply = parts(&response, headers, vec![0..2, 4..8]);
+        let reply = parts(&response, None, headers, vec![0..2, 4..8]);
         let promised: usize = reply.headers()[CONTENT_LENGTH].to_str().unwrap().parse().unwrap();
         let content_type = reply.headers()[CONTENT_TYPE].to_str().unwrap().to_owned();
         let boundary = content_type.strip_prefix("multipart/byteranges; boundary=").unwrap();

@@ -14,17 +14,19 @@ use warmfront_core::http::range::{RangeAnswer, resolve};
 
 use super::{Answer, Made, failed, multipart, number, result, result_for};
 use crate::body::Body;
-use crate::cache::{FillBody, FillHead, StoredBody, StoredResponse, Ticket};
+use crate::cache::{FillHead, ObjectBody, Reading, StoredResponse, Ticket, body_of};
 use crate::request::Reply;
 use crate::request_id::RequestId;
 
 /// Answers from `stored`: conditions first, then ranges (RFC 9110 §13.2.2), then the whole.
 ///
-/// An error page is not what the conditions and ranges were about: it is always sent whole.
+/// An error page is not what the conditions and ranges were about: it is always sent whole. `reading` is
+/// needed for an object in fragments only.
 pub(crate) fn from_stored(
     id: &RequestId,
     request: &http::request::Parts,
     stored: &StoredResponse,
+    reading: Option<Reading>,
     result: &'static str,
     now: Duration,
 ) -> Answer {
@@ -34,11 +36,12 @@ pub(crate) fn from_stored(
         return if is_page { Answer { made: Made::Finally, ..answer } } else { answer };
     }
     let meta = &stored.meta;
+    let reading = reading.as_ref();
     let mut headers = meta.head.headers();
     let age = freshness::age(&meta.lifetime, stored.resident(now));
     headers.insert(AGE, number(age));
     if is_page {
-        let reply = whole(request, stored, headers);
+        let reply = whole(request, stored, reading, headers);
         return error_page(reply);
     }
     let (result, detailed_result) = result_for(meta.status, result);
@@ -46,10 +49,10 @@ pub(crate) fn from_stored(
         match evaluate(&request.headers, &request.method, meta.status, &headers) {
             Precondition::NotModified => not_modified(headers),
             Precondition::Failed => precondition_failed(headers),
-            Precondition::Proceed => content(request, stored, headers),
+            Precondition::Proceed => content(request, stored, reading, headers),
         }
     } else {
-        content(request, stored, headers)
+        content(request, stored, reading, headers)
     };
     Answer { reply, result, detailed_result, made: Made::Replaceable }
 }
@@ -80,6 +83,7 @@ fn error_page(reply: Reply) -> Answer {
 pub(crate) fn from_fill(
     request: &http::request::Parts,
     head: &FillHead,
+    reading: Reading,
     ticket: Ticket,
     led: bool,
     now: Duration,
@@ -104,7 +108,10 @@ pub(crate) fn from_fill(
         let body = if request.method == Method::HEAD || !has_body {
             Body::empty()
         } else {
-            Body::stream(FillBody::new(ticket, head.length))
+            Body::stream(match head.length {
+                Some(length) => ObjectBody::new(reading, 0..length).along(ticket),
+                None => ObjectBody::until_the_end(reading, ticket),
+            })
         };
         reply(head.meta.status, headers, body)
     };
@@ -127,7 +134,12 @@ fn is_conditional(headers: &HeaderMap) -> bool {
 }
 
 /// The body as asked: all of it, one range, or several as `multipart/byteranges`.
-fn content(request: &http::request::Parts, stored: &StoredResponse, headers: HeaderMap) -> Reply {
+fn content(
+    request: &http::request::Parts,
+    stored: &StoredResponse,
+    reading: Option<&Reading>,
+    headers: HeaderMap,
+) -> Reply {
     let asks_for_range = stored.meta.status == StatusCode::OK
         && request.method == Method::GET
         && request.headers.contains_key(RANGE);
@@ -137,32 +149,40 @@ fn content(request: &http::request::Parts, stored: &StoredResponse, headers: Hea
         RangeAnswer::Whole
     };
     match answer {
-        RangeAnswer::Whole => whole(request, stored, headers),
-        RangeAnswer::Part(range) => part(stored, headers, range),
-        RangeAnswer::Parts(ranges) => multipart::parts(stored, headers, ranges),
+        RangeAnswer::Whole => whole(request, stored, reading, headers),
+        RangeAnswer::Part(range) => part(stored, reading, headers, range),
+        RangeAnswer::Parts(ranges) => multipart::parts(stored, reading, headers, ranges),
         RangeAnswer::Unsatisfiable => unsatisfiable(stored, headers),
     }
 }
 
-fn whole(request: &http::request::Parts, stored: &StoredResponse, mut headers: HeaderMap) -> Reply {
+fn whole(
+    request: &http::request::Parts,
+    stored: &StoredResponse,
+    reading: Option<&Reading>,
+    mut headers: HeaderMap,
+) -> Reply {
     let bodyless = stored.meta.status == StatusCode::NO_CONTENT;
     if !bodyless {
         headers.insert(CONTENT_LENGTH, number(stored.length));
     }
     let body = if request.method == Method::HEAD {
         Body::empty()
-    } else if let [only] = &*stored.pieces {
-        Body::full(only.clone())
     } else {
-        Body::stream(StoredBody::part(stored, 0..stored.length))
+        body_of(stored, 0..stored.length, reading)
     };
     reply(stored.meta.status, headers, body)
 }
 
-fn part(stored: &StoredResponse, mut headers: HeaderMap, range: Range<u64>) -> Reply {
+fn part(
+    stored: &StoredResponse,
+    reading: Option<&Reading>,
+    mut headers: HeaderMap,
+    range: Range<u64>,
+) -> Reply {
     headers.insert(CONTENT_LENGTH, number(range.end - range.start));
     headers.insert(CONTENT_RANGE, multipart::content_range(&range, stored.length));
-    let body = Body::stream(StoredBody::part(stored, range));
+    let body = body_of(stored, range, reading);
     reply(StatusCode::PARTIAL_CONTENT, headers, body)
 }
 
