@@ -20,6 +20,7 @@ mod flow;
 #[cfg(feature = "lambda")]
 pub mod function;
 mod identity;
+pub mod interim;
 mod lookup;
 pub mod observe;
 pub mod origin;
@@ -35,6 +36,7 @@ pub use body::{Body, BodyError};
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use edge::Edge;
 pub use identity::POP;
+pub use interim::{Interim, InterimWriter};
 pub use lookup::Verdict;
 pub use observe::{AccessRecord, Observer};
 pub use origin::{Connector, OriginError, OriginRequest, OriginResponse};

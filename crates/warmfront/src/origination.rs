@@ -24,6 +24,7 @@ use crate::cache::{Source, StoredResponse};
 use crate::compressing::{self, Wanted};
 use crate::edge::Shared;
 use crate::exchange::Scope;
+use crate::interim::Interim;
 use crate::origin::{Connector, OriginError, OriginRequest, OriginResponse, Timing};
 use crate::request::Viewer;
 use crate::request_id::RequestId;
@@ -40,6 +41,8 @@ pub(crate) struct Origination {
     pub(crate) asked: Arc<Asked>,
     connector: Arc<dyn Connector>,
     viewer: SocketAddr,
+    /// Where interim responses go, if they go anywhere.
+    interim: Option<Interim>,
     /// How the viewer would have the response compressed.
     compress: Wanted,
     /// The only origin, or the primary one of a group.
@@ -100,6 +103,7 @@ impl Originated<'_> {
             asked,
             connector: self.connector.clone(),
             viewer: self.viewer.address,
+            interim: self.viewer.interim.clone().filter(|_| behavior.rules.passes_interim),
             compress: wanted(behavior, self.view.method, self.view.version, self.view.headers),
             primary: self.asking(behavior.origin, Source::Primary),
             secondary: group.map(|group| Box::new(self.asking(group.origin, Source::Secondary))),
@@ -203,6 +207,9 @@ impl Origination {
         head.method = asking.method.clone();
         head.version = asking.version;
         head.headers = headers;
+        if let Some(interim) = &self.interim {
+            head.extensions.insert(interim.clone());
+        }
         let request_id = self.id.as_str().to_owned();
         Ok(OriginRequest { head, body, viewer: self.viewer, request_id })
     }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use warmfront_core::origin::Scheme;
 
 use crate::body::Body;
+use crate::interim::Interim;
 
 /// One request of a viewer, as the listener hands it over.
 ///
@@ -51,6 +52,8 @@ pub struct Viewer {
     pub local_port: u16,
     /// Facts of the TLS session.
     pub tls: Option<Arc<TlsInfo>>,
+    /// Where interim responses go; `None` where the listener or the version has no way to send them.
+    pub interim: Option<Interim>,
 }
 
 /// What a TLS session agreed on, in the spelling of CloudFront's logs.

@@ -51,6 +51,8 @@ pub struct CacheRules {
     pub any_method: bool,
     /// The viewer's Cache-Control and Pragma count.
     pub honors_viewer: bool,
+    /// Interim responses of origins, 102 and 103, go on to viewers.
+    pub passes_interim: bool,
     /// zstd counts in Accept-Encoding and is compressed with, where a policy enables gzip or Brotli.
     pub knows_zstd: bool,
 }
@@ -98,6 +100,7 @@ impl CacheRules {
         head_updates: false,
         any_method: false,
         honors_viewer: false,
+        passes_interim: false,
         knows_zstd: false,
     };
 
@@ -125,6 +128,7 @@ impl CacheRules {
         any_method: true,
         // What a CDN does: a viewer's reload must not reach the origin (RFC 9111 §5.2.1 leaves it open).
         honors_viewer: false,
+        passes_interim: true,
         knows_zstd: true,
     };
 

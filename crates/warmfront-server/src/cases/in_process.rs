@@ -177,6 +177,7 @@ impl Target for EdgeTarget {
                     ("TLSv1.3".to_owned(), "TLS_AES_128_GCM_SHA256".to_owned());
                 Arc::new(TlsInfo { protocol, cipher, sni: None, handshake: Handshake::Full })
             }),
+            interim: None,
         };
         Box::pin(async move {
             let request = as_received(request, via.version, viewer);

@@ -1,4 +1,5 @@
-//! The socket under hyper, watched: every byte that comes, every write that stalls, a polite end.
+//! The socket under hyper, watched: every byte that comes, every write that stalls, a polite end. What
+//! hyper cannot write, interim responses, goes out between its writes.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -11,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use super::interims::Interims;
 use super::pulse::Pulse;
 
 /// At most this much of what a viewer still sends after our end is read and thrown away.
@@ -49,14 +51,77 @@ pub(crate) struct Guarded<T: Wire> {
     pulse: Arc<Pulse>,
     shut: bool,
     discarded: usize,
+    /// On HTTP/1.1 what goes out beside hyper's writes, and what of that is on its way.
+    interims: Option<Arc<Interims>>,
+    beside: Vec<u8>,
+    /// hyper has written something since its last flush.
+    unflushed: bool,
     /// What an open connection holds; given back with the socket.
     _place: Box<dyn fmt::Debug + Send>,
 }
 
 impl<T: Wire> Guarded<T> {
-    /// Watches `wire`, and drops `place` with it.
-    pub(crate) fn new(wire: T, pulse: Arc<Pulse>, place: Box<dyn fmt::Debug + Send>) -> Self {
-        Self { wire, pulse, shut: false, discarded: 0, _place: place }
+    /// Watches `wire`, writes `interims` to it, and drops `place` with it.
+    pub(crate) fn new(
+        wire: T,
+        pulse: Arc<Pulse>,
+        interims: Option<Arc<Interims>>,
+        place: Box<dyn fmt::Debug + Send>,
+    ) -> Self {
+        Self {
+            wire,
+            pulse,
+            shut: false,
+            discarded: 0,
+            interims,
+            beside: Vec::new(),
+            unflushed: false,
+            _place: place,
+        }
+    }
+
+    /// Before hyper writes: what came before the answer goes before it. With bytes of hyper still
+    /// unflushed nobody knows whether the next ones begin a response.
+    fn before_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(interims) = self.interims.as_ref().filter(|interims| interims.is_waiting()) {
+            if !self.unflushed {
+                interims.move_to(&mut self.beside);
+            } else if !interims.is_request_waiting() {
+                interims.clear();
+            }
+        }
+        self.write_beside(cx)
+    }
+
+    /// All that hyper wrote is on the wire: if a request still waits, its answer has not begun.
+    fn after_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.unflushed = false;
+        if let Some(interims) = self.interims.as_ref().filter(|interims| interims.is_waiting()) {
+            if interims.is_request_waiting() {
+                interims.move_to(&mut self.beside);
+            } else {
+                interims.clear();
+            }
+        }
+        self.write_beside(cx)
+    }
+
+    fn write_beside(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.beside.is_empty() {
+            let written = Pin::new(&mut self.wire).poll_write(cx, &self.beside);
+            self.pulse.blocked(written.is_pending());
+            match ready!(written)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => drop(self.beside.drain(..written)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn wrote(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.pulse.blocked(written.is_pending());
+        self.unflushed |= written.is_ready();
+        written
     }
 }
 
@@ -89,9 +154,9 @@ impl<T: Wire> AsyncWrite for Guarded<T> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.before_write(cx))?;
         let written = Pin::new(&mut self.wire).poll_write(cx, buf);
-        self.pulse.blocked(written.is_pending());
-        written
+        self.wrote(written)
     }
 
     fn poll_write_vectored(
@@ -99,6 +164,7 @@ impl<T: Wire> AsyncWrite for Guarded<T> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.before_write(cx))?;
         let wire = Pin::new(&mut self.wire);
         let written = if bufs.iter().map(|buf| buf.len()).sum::<usize>() <= GATHERED_BYTES {
             GATHERED.with_borrow_mut(|gathered| {
@@ -109,8 +175,7 @@ impl<T: Wire> AsyncWrite for Guarded<T> {
         } else {
             wire.poll_write_vectored(cx, bufs)
         };
-        self.pulse.blocked(written.is_pending());
-        written
+        self.wrote(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -118,6 +183,7 @@ impl<T: Wire> AsyncWrite for Guarded<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.after_flush(cx))?;
         let flushed = Pin::new(&mut self.wire).poll_flush(cx);
         self.pulse.blocked(flushed.is_pending());
         flushed
@@ -144,5 +210,104 @@ impl<T: Wire> AsyncWrite for Guarded<T> {
             }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use http::{HeaderMap, StatusCode};
+    use tokio::io::{AsyncReadExt as _, DuplexStream};
+    use tokio::sync::Semaphore;
+    use warmfront::InterimWriter as _;
+
+    use super::super::patience::Limits;
+    use super::super::pulse::Pulses;
+    use super::*;
+
+    impl Wire for DuplexStream {
+        fn reset(&self) {}
+    }
+
+    /// What hyper and the engine do with one connection, and what the viewer reads of it.
+    struct Connection {
+        guarded: Guarded<DuplexStream>,
+        viewer: DuplexStream,
+        interims: Arc<Interims>,
+    }
+
+    impl Connection {
+        fn new() -> Self {
+            let (wire, viewer) = tokio::io::duplex(1 << 10);
+            let pulses = Pulses::new(Limits::default(), Arc::new(Semaphore::new(1)));
+            let interims = Arc::<Interims>::default();
+            let pulse = pulses.register(false);
+            let guarded = Guarded::new(wire, pulse, Some(interims.clone()), Box::new(()));
+            Self { guarded, viewer, interims }
+        }
+
+        fn write(&mut self, text: &str) {
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(Pin::new(&mut self.guarded).poll_write(&mut cx, text.as_bytes()).is_ready());
+        }
+
+        fn flush(&mut self) {
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(Pin::new(&mut self.guarded).poll_flush(&mut cx).is_ready());
+        }
+
+        fn interim(&self, request: u64) {
+            self.interims.write(request, StatusCode::PROCESSING, &HeaderMap::new());
+        }
+
+        async fn check(mut self, expected: &str) {
+            drop(self.guarded);
+            let mut read = String::new();
+            self.viewer.read_to_string(&mut read).await.unwrap();
+            let read = read.replace("HTTP/1.1 102 Processing\r\n\r\n", "102 ");
+            assert_eq!(read, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn interim_responses_go_out_while_a_request_waits() {
+        let mut connection = Connection::new();
+        let _ = connection.interims.request_begins();
+        connection.interim(1);
+        connection.flush();
+        connection.interim(1);
+        connection.interims.answer_begins();
+        connection.write("answer");
+        connection.check("102 102 answer").await;
+    }
+
+    #[tokio::test]
+    async fn they_never_stand_within_a_response() {
+        let mut connection = Connection::new();
+        let _ = connection.interims.request_begins();
+        connection.interims.answer_begins();
+        connection.write("ans");
+        // The next request came in the same packet; its answer is ready before the first one is flushed.
+        let _ = connection.interims.request_begins();
+        connection.interim(3);
+        connection.interims.answer_begins();
+        connection.write("wer, second");
+        connection.flush();
+        connection.write(" answer");
+        connection.check("answer, second answer").await;
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_a_flush_goes_out_behind_it() {
+        let mut connection = Connection::new();
+        connection.write("first ans");
+        let _ = connection.interims.request_begins();
+        connection.interim(1);
+        connection.write("wer ");
+        connection.flush();
+        connection.interims.answer_begins();
+        connection.write("second");
+        connection.check("first answer 102 second").await;
     }
 }

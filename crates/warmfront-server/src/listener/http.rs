@@ -7,6 +7,8 @@
 //!
 //! Head and body leave in one write, over TCP and TLS alike: hyper asks the wire, and both can.
 //!
+//! Interim responses go out beside hyper (`interims`), to HTTP/1.1 only: HTTP/2 viewers get none.
+//!
 //! A half-closed HTTP/1.1 viewer counts as gone, so that its origin request is cancelled.
 
 use std::convert::Infallible;
@@ -32,6 +34,7 @@ use warmfront::{Body, BodyError, Handover, Handshake, IdleLimit, TlsInfo, Viewer
 
 use super::Answers;
 use super::guard::{Guarded, Wire};
+use super::interims::Interims;
 use super::patience::Order;
 use super::pulse::{InFlight, Pulse, Waiting};
 use crate::observe::Counters;
@@ -85,13 +88,15 @@ pub(crate) async fn serve<T: Wire, A: Answers>(
     pulse: Arc<Pulse>,
     place: impl std::fmt::Debug + Send + 'static,
 ) {
-    let io = TokioIo::new(Guarded::new(wire, pulse.clone(), Box::new(place)));
+    let interims = (protocol == Protocol::Http1).then(Arc::<Interims>::default);
+    let io = TokioIo::new(Guarded::new(wire, pulse.clone(), interims.clone(), Box::new(place)));
     let service = {
         let (pulse, serving) = (pulse.clone(), serving.clone());
         let followers = Followers::of(&viewer);
         service_fn(move |request| {
             let viewer = followers.viewer(&viewer);
-            let exchange = Exchange { serving: serving.clone(), viewer, pulse: pulse.clone() };
+            let (serving, pulse, interims) = (serving.clone(), pulse.clone(), interims.clone());
+            let exchange = Exchange { serving, viewer, pulse, interims };
             exchange.run(request)
         })
     };
@@ -149,7 +154,7 @@ impl Followers {
     /// The next request's.
     fn viewer(&self, first: &Viewer) -> Viewer {
         if self.tls.is_some() && self.first_is_served.swap(true, Relaxed) {
-            return Viewer { tls: self.tls.clone(), ..*first };
+            return Viewer { tls: self.tls.clone(), ..first.clone() };
         }
         first.clone()
     }
@@ -182,6 +187,7 @@ struct Exchange<A> {
     serving: Arc<Serving<A>>,
     viewer: Viewer,
     pulse: Arc<Pulse>,
+    interims: Option<Arc<Interims>>,
 }
 
 impl<A: Answers> Exchange<A> {
@@ -219,8 +225,18 @@ impl<A: Answers> Exchange<A> {
             // With a body hyper may have reasons of its own to close, and says so itself.
             let keeps_alive =
                 version == Version::HTTP_11 && !has_body && !asks_to_close(&head.headers);
-            let request = ViewerRequest { head, body, viewer: self.viewer };
-            let answer = unless_it_panics(pin!(self.serving.answers.answer(request))).await;
+            // HTTP/1.0 has no interim responses (RFC 9110 §15.2).
+            let interims = self.interims.filter(|_| version == Version::HTTP_11);
+            let interim = interims.as_ref().map(Interims::request_begins);
+            let viewer = Viewer { interim, ..self.viewer };
+            let request = ViewerRequest { head, body, viewer };
+            let answer = {
+                let answering = pin!(self.serving.answers.answer(request));
+                unless_it_panics(answering, interims.as_deref()).await
+            };
+            if let Some(interims) = &interims {
+                interims.answer_begins();
+            }
             let mut reply = answer.unwrap_or_else(|| {
                 self.serving.counters.panicked();
                 internal_error()
@@ -275,11 +291,22 @@ async fn say_goodbye(connection: Handover) {
     }
 }
 
-/// `None` when it panics: a bug met by one request must not take the others of its thread along.
-async fn unless_it_panics<T>(mut answering: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+/// `None` when it panics: a bug met by one request must not take the others of its thread along. While it
+/// lasts, the connection is polled for interim responses, too.
+async fn unless_it_panics<T>(
+    mut answering: Pin<&mut impl Future<Output = T>>,
+    interims: Option<&Interims>,
+) -> Option<T> {
     std::future::poll_fn(|cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(cx)));
-        polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
+        let polled = polled.map_or(Poll::Ready(None), |polled| polled.map(Some));
+        if polled.is_pending()
+            && let Some(interims) = interims
+            && interims.wake_for_next(cx.waker())
+        {
+            cx.waker().wake_by_ref();
+        }
+        polled
     })
     .await
 }

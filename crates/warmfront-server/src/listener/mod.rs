@@ -1,14 +1,15 @@
 //! The doors: sockets, TLS and HTTP framing around `Edge::call`, on one thread per core.
 //!
 //! [`workers`] runs the threads, [`tcp`] opens the ports and accepts, [`tls`], [`dev_ca`] and
-//! [`dev_certificates`] bring the certificates, [`http`] speaks HTTP/1.1 and HTTP/2 over hyper, [`pulse`] knows what each connection is
-//! waiting for and ends those that wait too long, as [`patience`] decides. What a request means is the engine's business: the one
+//! [`dev_certificates`] bring the certificates, [`http`] speaks HTTP/1.1 and HTTP/2 over hyper, [`interims`] adds the interim responses that hyper cannot
+//! send, [`pulse`] knows what each connection is waiting for and ends those that wait too long, as [`patience`] decides. What a request means is the engine's business: the one
 //! seam to it is [`Answers`].
 
 pub(crate) mod dev_ca;
 pub(crate) mod dev_certificates;
 pub(crate) mod guard;
 pub(crate) mod http;
+pub(crate) mod interims;
 pub(crate) mod patience;
 pub(crate) mod pulse;
 pub(crate) mod tcp;

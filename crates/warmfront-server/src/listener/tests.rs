@@ -214,8 +214,14 @@ fn an_http_2_viewer_that_opens_no_window_is_broken_off() {
             let limits = Limits { write_stall: SHORT, ..Limits::default() };
             let pulses = Pulses::new(limits, Arc::new(Semaphore::new(1)));
             let pulse = pulses.register(true);
-            let viewer =
-                Viewer { address, scheme: Scheme::Http, local_ip: None, local_port: 0, tls: None };
+            let viewer = Viewer {
+                address,
+                scheme: Scheme::Http,
+                local_ip: None,
+                local_port: 0,
+                tls: None,
+                interim: None,
+            };
             let serving =
                 Serving { answers: script, counters: Arc::default(), body_idle: PATIENCE };
             tokio::select! {

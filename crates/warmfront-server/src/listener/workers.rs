@@ -181,7 +181,14 @@ impl<A: Answers> Door<A> {
         let take = |accepted: Accepted| {
             // Where we listen on every address, only the connection knows which one it came to.
             let local_ip = accepted.stream.local_addr().ok().map(|address| address.ip());
-            let viewer = Viewer { address: accepted.peer, scheme, local_ip, local_port, tls: None };
+            let viewer = Viewer {
+                address: accepted.peer,
+                scheme,
+                local_ip,
+                local_port,
+                tls: None,
+                interim: None,
+            };
             self.take(accepted, viewer);
         };
         let trouble = |error: &io::Error| counters.accept_failed(error);

@@ -11,6 +11,7 @@ mod framing;
 mod framing_rows;
 mod grpc;
 mod harness;
+mod interim;
 mod logs;
 mod origin;
 mod serving;

@@ -25,6 +25,7 @@ use super::shared::SharedConnections;
 use super::signer::{OriginSigner, Signable};
 use super::wire::{MAX_INTERIM_RESPONSES, Stream, Wire};
 use super::{OriginError, OriginRequest, OriginResponse};
+use crate::interim::Interim;
 
 /// Read buffer of one connection, at most.
 const MAX_READ_BUFFER: usize = 256 * 1024;
@@ -81,7 +82,9 @@ impl Http {
                 && origin.access_control.is_some()
                 && origin.signing(request.head.headers.contains_key(AUTHORIZATION))
                     == Signing::Sign;
-            let (message, copy) = prepare(request.head, request.body);
+            let mut head = request.head;
+            let interim = head.extensions.remove::<Interim>();
+            let (message, copy) = prepare(head, request.body);
             if copy.is_none() {
                 // Only this one chance: let the runtime see which idle connections have just been closed
                 // (one turn), and their drivers act on it (another).
@@ -111,6 +114,11 @@ impl Http {
                 let mut next = next.expect("a request is repeated only when its head was copied");
                 if is_signed {
                     self.sign(origin, &mut next);
+                }
+                if let Some(interim) = interim.clone() {
+                    hyper::ext::on_informational(&mut next, move |response| {
+                        interim.pass(response.status(), response.headers());
+                    });
                 }
                 match self.exchange(origin, lease, next, completion).await {
                     Ok(response) => return Ok(response),

@@ -47,7 +47,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A request on its way to an origin: path and query in `head.uri` (`OriginPath` included), Host and
 /// everything else in the headers. Framing headers are never set: they follow from the body. The version
-/// is what the origin is spoken to in: HTTP/1.1, or HTTP/2 for a call that streams both ways.
+/// is what the origin is spoken to in: HTTP/1.1, or HTTP/2 for a call that streams both ways. An
+/// [`Interim`](crate::Interim) in the head's extensions takes the interim responses to the viewer.
 #[derive(Debug)]
 pub struct OriginRequest {
     /// Method, URI and headers.

@@ -177,6 +177,7 @@ pub(crate) fn request(method: Method, path: &str) -> ViewerRequest {
             local_ip: None,
             local_port: 8080,
             tls: None,
+            interim: None,
         },
     }
 }
