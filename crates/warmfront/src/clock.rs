@@ -25,15 +25,20 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 }
 
 /// The machine's clock; sleeps on the tokio runtime of the caller.
+///
+/// Its monotonic time began with the Unix epoch, as the wall clock showed it when this was made, so that a
+/// moment means the same to the next run, which may find on disk what this one stored.
 #[derive(Debug)]
 pub struct SystemClock {
     start: Instant,
+    began: Duration,
 }
 
 impl SystemClock {
-    /// A clock whose monotonic time starts now.
+    /// A clock that agrees with the wall clock now, and from now on only goes forward.
     pub fn new() -> Self {
-        Self { start: Instant::now() }
+        let began = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self { start: Instant::now(), began }
     }
 }
 
@@ -49,7 +54,7 @@ impl Clock for SystemClock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.start.elapsed()
+        self.began + self.start.elapsed()
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use warmfront_core::Stack;
 
 use crate::access::Access;
-use crate::cache::{Cache, CacheOptions, MemoryStorage, Purges, Usage};
+use crate::cache::{Cache, CacheOptions, MemoryStorage, Purges, Storage, Usage};
 use crate::clock::{Clock, SystemClock};
 use crate::compressing::Compressors;
 use crate::identity::Identity;
@@ -50,6 +50,8 @@ pub struct EdgeOptions {
     pub cache: CacheOptions,
     /// What was purged. An edge that shall remember it takes [`Purges::in_file`].
     pub purges: Arc<Purges>,
+    /// Where responses are kept; without it: in memory, under the limits of `cache`.
+    pub storage: Option<Arc<dyn Storage>>,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
     /// Who hears what happened.
@@ -70,6 +72,7 @@ impl EdgeOptions {
             connector,
             cache: CacheOptions::default(),
             purges: Arc::new(Purges::in_memory(std::time::SystemTime::now())),
+            storage: None,
             clock: Arc::new(SystemClock::new()),
             observer: Arc::new(Silent),
             https_port: 443,
@@ -87,18 +90,20 @@ impl Edge {
             connector,
             cache,
             purges,
+            storage,
             clock,
             observer,
             https_port,
             access,
             explain,
         } = options;
+        let storage = storage.unwrap_or_else(|| Arc::new(MemoryStorage::new(cache)));
         let shared = Shared {
             stack: ArcSwap::new(stack),
             clock,
             wants_detail: observer.wants_detail(),
             observer,
-            cache: Cache::new(Arc::new(MemoryStorage::new(cache)), purges, cache.memory / 4),
+            cache: Cache::new(storage, purges, cache.memory / 4),
             compressors: Compressors::default(),
             identity: Identity::random(),
             https_port,

@@ -63,6 +63,15 @@ impl MemoryStorage {
         Self { entries, limit, fragment: options.fragment.max(1) }
     }
 
+    /// What [`lookup`](Storage::lookup) would find. Counts as no use of it.
+    #[cfg(feature = "disk")]
+    pub(super) fn peek(&self, key: &[u8]) -> Option<Arc<StoredResponse>> {
+        match self.entries.peek(&ObjectKey(key)) {
+            Some(Entry::Object(response)) => Some(response),
+            _ => None,
+        }
+    }
+
     fn fragments_of<'a>(
         &self,
         response: &'a StoredResponse,

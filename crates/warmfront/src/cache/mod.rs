@@ -6,7 +6,6 @@
 mod budget;
 mod collapse;
 #[cfg(feature = "disk")]
-#[allow(dead_code, reason = "the tier over it comes next")]
 mod disk;
 mod fill;
 mod fragment;
@@ -20,6 +19,8 @@ mod reader;
 mod shapes;
 mod storage;
 mod stored;
+#[cfg(feature = "disk")]
+mod tiered;
 mod variants;
 mod weight;
 
@@ -42,6 +43,8 @@ pub use storage::{Found, Storage, TooLarge, Usage, Visited};
 #[cfg(test)]
 pub(crate) use stored::tests_support;
 pub use stored::{Content, Failure, Source, StoredMeta, StoredResponse};
+#[cfg(feature = "disk")]
+pub use tiered::TieredStorage;
 pub(crate) use variants::Present;
 pub use variants::Varies;
 

@@ -250,13 +250,30 @@ impl Index {
         shard.waiting.contains_key(&name) || shard.places.contains_key(&name)
     }
 
+    /// Whether nothing newer than the record at `place` is known under `name`.
+    pub(crate) fn is_newest(&self, name: Name, place: Place) -> bool {
+        let shard = self.shard(name);
+        !shard.waiting.contains_key(&name) && shard.has(name, place)
+    }
+
+    /// What is known, one part after the other, so that nothing is locked for long.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (Vec<Arc<Put>>, Vec<Place>)> {
+        self.shards.iter().map(|shard| {
+            let shard = lock(shard);
+            let waiting = shard.waiting.values().map(|(_, put)| put.clone()).collect();
+            let replaced = |name| shard.waiting.contains_key(name);
+            let written = shard.places.iter().filter(|(name, _)| !replaced(name));
+            (waiting, written.map(|(_, slot)| slot.place()).collect())
+        })
+    }
+
     /// Names that something is known under.
     pub(crate) fn len(&self) -> u64 {
         self.shards.iter().map(|shard| lock(shard).places.len() as u64).sum()
     }
 
     fn shard(&self, name: Name) -> MutexGuard<'_, Shard> {
-        lock(&self.shards[name.other_bits() % SHARDS])
+        lock(&self.shards[name.bits() % SHARDS])
     }
 }
 

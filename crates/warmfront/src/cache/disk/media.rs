@@ -60,9 +60,9 @@ pub(crate) trait Media: fmt::Debug + Send + Sync {
 pub(crate) trait Medium: fmt::Debug + Send + Sync {
     /// Reads at most `buffer`, as `pread`.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
-    /// The same, if the bytes are in memory; `None` when the caller would have to wait for a device, or
-    /// the system cannot tell.
-    fn read_at_once(&self, buffer: &mut [u8], offset: u64) -> Option<usize>;
+    /// Fills both buffers from `offset` on, if the bytes are in memory; `false` when the caller would have
+    /// to wait for a device, or the system cannot tell.
+    fn read_at_once(&self, first: &mut [u8], second: &mut [u8], offset: u64) -> bool;
     /// Writes at most `bytes`, as `pwrite`.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
     /// Cuts the file.
@@ -165,33 +165,29 @@ impl Medium for SystemFile {
     }
 
     #[cfg(target_os = "linux")]
-    fn read_at_once(&self, buffer: &mut [u8], offset: u64) -> Option<usize> {
+    fn read_at_once(&self, first: &mut [u8], second: &mut [u8], offset: u64) -> bool {
         use rustix::io::{Errno, IoSliceMut, ReadWriteFlags};
 
         if !self.answers_at_once.load(Relaxed) {
-            return None;
+            return false;
         }
-        let read = rustix::io::preadv2(
-            &self.file,
-            &mut [IoSliceMut::new(buffer)],
-            offset,
-            ReadWriteFlags::NOWAIT,
-        );
-        match read {
-            Ok(read) => Some(read),
+        let wanted = first.len() + second.len();
+        let mut buffers = [IoSliceMut::new(first), IoSliceMut::new(second)];
+        match rustix::io::preadv2(&self.file, &mut buffers, offset, ReadWriteFlags::NOWAIT) {
+            Ok(read) => read == wanted,
             Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
                 self.answers_at_once.store(false, Relaxed);
-                None
+                false
             }
             // AGAIN: not in memory. Anything else the waiting read will meet, too.
-            Err(_) => None,
+            Err(_) => false,
         }
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn read_at_once(&self, _: &mut [u8], _: u64) -> Option<usize> {
+    fn read_at_once(&self, _: &mut [u8], _: &mut [u8], _: u64) -> bool {
         self.answers_at_once.store(false, Relaxed);
-        None
+        false
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {

@@ -59,6 +59,8 @@ const SMALLEST_SEGMENT: u64 = 1 << 20;
 const USUAL_SEGMENT: u64 = 64 << 20;
 const LARGEST_SEGMENT: u64 = 1 << 30;
 const OPEN_FILES: u64 = 1024;
+/// How much of a content a visit reads.
+const BEGINNING: usize = 64 << 10;
 
 /// Limits of a store, and where it is.
 #[derive(Clone)]
@@ -279,6 +281,25 @@ impl DiskStore {
         }
     }
 
+    /// Shows the key and the beginning of the content of every record whose key begins with `kind`, in no
+    /// order, and how many bytes it takes. Checksums are not looked at. Two reads for each record.
+    pub(crate) fn visit(&self, kind: u8, see: &mut dyn FnMut(&[u8], &[u8], u64)) {
+        for (waiting, mut written) in self.shared.index.parts() {
+            for put in waiting.iter().filter(|put| put.key.first() == Some(&kind)) {
+                see(
+                    &put.key,
+                    &put.content,
+                    record::length(put.key.len(), put.content.len()) as u64,
+                );
+            }
+            written.sort_unstable();
+            for place in written {
+                let Some(segment) = self.shared.segments.get(place.segment) else { continue };
+                self.shared.show(&segment, place, kind, see);
+            }
+        }
+    }
+
     /// What there is, and what has happened.
     pub(crate) fn usage(&self) -> DiskUsage {
         let Shared { index, segments, queue, counters, limit, .. } = &*self.shared;
@@ -302,8 +323,15 @@ impl DiskStore {
     }
 
     /// Waits until what was put has been written; `false` when that takes longer than `patience`.
+    #[cfg(test)]
     pub(crate) fn settle(&self, patience: Duration) -> bool {
         self.shared.queue.settle(patience)
+    }
+
+    /// Waits until what an earlier run left has been read.
+    #[cfg(test)]
+    pub(crate) fn recover(&self) {
+        self.recovery.wait();
     }
 
     /// Writes what waits, seals the open segment, so that the next start need not scan it, and ends the
@@ -344,6 +372,31 @@ impl Shared {
         }
     }
 
+    fn show(
+        &self,
+        segment: &Segment,
+        place: Place,
+        kind: u8,
+        see: &mut dyn FnMut(&[u8], &[u8], u64),
+    ) {
+        let read = |length: usize| {
+            let mut buffer = vec![0; length.min(place.length as usize)];
+            let read = read_exact_at(&*segment.file, &mut buffer, u64::from(place.offset));
+            read.ok().map(|()| buffer)
+        };
+        // The header and the first byte of the key.
+        let Some(front) = read(record::HEADER + 1) else { return };
+        if front.get(record::HEADER) != Some(&kind) {
+            return;
+        }
+        let promise = record::Promise::read(&front).filter(|promise| promise.is_kept);
+        let Some(front) = promise.map(|promise| promise.front()) else { return };
+        let Some(bytes) = read(front + BEGINNING) else { return };
+        if let Some((before, content)) = bytes.split_at_checked(front) {
+            see(&before[record::HEADER..], content, u64::from(place.length));
+        }
+    }
+
     /// What lies at `place` is to be marked as removed.
     fn remove(&self, place: Place) {
         // Full never is: removals take no room. Closed may be: then a restart finds it again.
@@ -361,36 +414,57 @@ pub(crate) struct Read {
     key: Box<[u8]>,
 }
 
+/// What comes before the content of a record, and the content.
+struct Buffers {
+    front: Vec<u8>,
+    content: Vec<u8>,
+}
+
 impl Read {
     /// Reads without waiting for a device, when the system has the bytes in memory; `None` when it would
     /// have to wait.
     pub(crate) fn at_once(&self) -> Option<Option<Bytes>> {
-        let mut buffer = vec![0; self.place.length as usize];
-        let read = self.segment.file.read_at_once(&mut buffer, u64::from(self.place.offset))?;
-        (read == buffer.len()).then(|| self.judge(buffer))
+        let Some(mut buffers) = self.buffers() else { return Some(self.miss()) };
+        let Buffers { front, content } = &mut buffers;
+        let is_here = self.segment.file.read_at_once(front, content, u64::from(self.place.offset));
+        is_here.then(|| self.judge(buffers))
     }
 
     /// Reads, and waits for the device. `None` is a miss: the disk failed, or the bytes are not the record.
-    pub(crate) fn wait(self) -> Option<Bytes> {
-        let mut buffer = vec![0; self.place.length as usize];
-        let offset = u64::from(self.place.offset);
-        if let Err(error) = read_exact_at(&*self.segment.file, &mut buffer, offset) {
+    pub(crate) fn wait(&self) -> Option<Bytes> {
+        let Some(mut buffers) = self.buffers() else { return self.miss() };
+        let (file, offset) = (&*self.segment.file, u64::from(self.place.offset));
+        let behind = offset + buffers.front.len() as u64;
+        let read = read_exact_at(file, &mut buffers.front, offset)
+            .and_then(|()| read_exact_at(file, &mut buffers.content, behind));
+        if let Err(error) = read {
             count(&self.shared.counters.read_errors);
             self.shared.trouble.tell(&format!("a read failed: {error}"));
             self.shared.index.forget_place(self.name, self.place);
-            count(&self.shared.counters.misses);
-            return None;
+            return self.miss();
         }
-        self.judge(buffer)
+        self.judge(buffers)
     }
 
-    fn judge(&self, buffer: Vec<u8>) -> Option<Bytes> {
+    /// Whether this is still the newest record of its key.
+    pub(crate) fn is_newest(&self) -> bool {
+        self.shared.index.is_newest(self.name, self.place)
+    }
+
+    /// `None` when the record is so short that it is another key's.
+    fn buffers(&self) -> Option<Buffers> {
+        let front = record::HEADER + self.key.len();
+        let content = (self.place.length as usize).checked_sub(front)?;
+        Some(Buffers { front: vec![0; front], content: vec![0; content] })
+    }
+
+    fn judge(&self, Buffers { front, content }: Buffers) -> Option<Bytes> {
         let Shared { counters, index, trouble, .. } = &*self.shared;
         let Place { segment, offset, .. } = self.place;
-        match record::decode(buffer.into(), segment, offset, &self.key) {
-            Ok(content) => {
+        match record::check(&front, &content, segment, offset, &self.key) {
+            Ok(()) => {
                 count(&counters.hits);
-                return Some(content);
+                return Some(content.into());
             }
             Err(NoRecord::OtherKey) => {}
             Err(NoRecord::Removed) => index.forget_place(self.name, self.place),
@@ -400,7 +474,11 @@ impl Read {
                 index.forget_place(self.name, self.place);
             }
         }
-        count(&counters.misses);
+        self.miss()
+    }
+
+    fn miss(&self) -> Option<Bytes> {
+        count(&self.shared.counters.misses);
         None
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+#[cfg(test)]
 use std::time::{Duration, Instant};
 
 use super::index::{Place, Put};
@@ -111,6 +112,7 @@ impl Queue {
     }
 
     /// Waits until everything that was pushed is done; `false` when that takes longer than `patience`.
+    #[cfg(test)]
     pub(crate) fn settle(&self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
         let mut state = self.lock();

@@ -12,6 +12,8 @@
 //! wrote or left elsewhere are no record there. The state is outside the checksum: a removal changes one
 //! byte in place, which needs no room on a full disk, and a fault in that byte can only lose the record.
 
+use std::hash::Hasher as _;
+
 use bytes::Bytes;
 use twox_hash::{XxHash3_64, XxHash3_128};
 
@@ -58,12 +60,7 @@ impl Name {
     }
 
     /// Bits that are as good as random.
-    pub(crate) fn bits(self) -> u64 {
-        u64::from(self.0[0]) | u64::from(self.0[1]) << 32
-    }
-
-    /// Other bits than those.
-    pub(crate) fn other_bits(self) -> usize {
+    pub(crate) fn bits(self) -> usize {
         self.0[2] as usize
     }
 }
@@ -131,6 +128,11 @@ impl Promise {
         length(self.key, self.content)
     }
 
+    /// Bytes before the content.
+    pub(crate) fn front(&self) -> usize {
+        HEADER + self.key
+    }
+
     /// The name under which `record`, whose beginning this is, was written at this place; `None` when it
     /// was not.
     pub(crate) fn name(&self, segment: u32, offset: u32, record: &[u8]) -> Option<Name> {
@@ -151,40 +153,56 @@ pub(crate) enum NoRecord {
     Damaged,
 }
 
-/// The content of the record of `key` that `bytes`, read at `offset` of `segment`, are. Shares `bytes`.
-pub(crate) fn decode(
-    bytes: Bytes,
+/// Whether `front` and `content`, read at `offset` of `segment`, are the record of `key`: everything before
+/// the content, and the content.
+///
+/// They are apart so that a reader who knows the key has the content in memory of exactly its size.
+pub(crate) fn check(
+    front: &[u8],
+    content: &[u8],
     segment: u32,
     offset: u32,
     key: &[u8],
-) -> Result<Bytes, NoRecord> {
-    let promise = Promise::read(&bytes).ok_or(NoRecord::Damaged)?;
-    if promise.length() != bytes.len() {
+) -> Result<(), NoRecord> {
+    let promise = Promise::read(front).ok_or(NoRecord::Damaged)?;
+    if front.len() < COVERED || promise.length() != front.len() + content.len() {
         return Err(NoRecord::Damaged);
     }
     if !promise.is_kept {
         return Err(NoRecord::Removed);
     }
-    promise.name(segment, offset, &bytes).ok_or(NoRecord::Damaged)?;
-    if &bytes[HEADER..HEADER + promise.key] != key {
+    let mut sum = XxHash3_64::with_seed(seed(segment, offset));
+    sum.write(&front[COVERED..]);
+    sum.write(content);
+    if sum.finish() != promise.checksum {
+        return Err(NoRecord::Damaged);
+    }
+    if promise.key + HEADER != front.len() || &front[HEADER..] != key {
         return Err(NoRecord::OtherKey);
     }
-    Ok(bytes.slice(HEADER + promise.key..))
+    Ok(())
 }
 
-/// The key and the content of a record that was found without knowing its key.
+/// The key and the content of a record that was found without knowing its key. Both share `bytes`.
 pub(crate) fn decode_any(
     bytes: &Bytes,
     segment: u32,
     offset: u32,
 ) -> Result<(Bytes, Bytes), NoRecord> {
     let promise = Promise::read(bytes).ok_or(NoRecord::Damaged)?;
-    let key = bytes.get(HEADER..HEADER + promise.key).ok_or(NoRecord::Damaged)?;
-    let key = bytes.slice_ref(key);
-    let content = decode(bytes.clone(), segment, offset, &key)?;
+    let front = HEADER + promise.key;
+    if bytes.len() < front {
+        return Err(NoRecord::Damaged);
+    }
+    let (key, content) = (bytes.slice(HEADER..front), bytes.slice(front..));
+    check(&bytes[..front], &content, segment, offset, &key)?;
     Ok((key, content))
 }
 
+fn seed(segment: u32, offset: u32) -> u64 {
+    u64::from(segment) << 32 | u64::from(offset)
+}
+
 fn checksum(segment: u32, offset: u32, covered: &[u8]) -> u64 {
-    XxHash3_64::oneshot_with_seed(u64::from(segment) << 32 | u64::from(offset), covered)
+    XxHash3_64::oneshot_with_seed(seed(segment, offset), covered)
 }

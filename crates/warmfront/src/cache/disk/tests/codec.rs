@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::super::record::{
-    HEADER, MAX_CONTENT, MAX_KEY, MAX_RECORD, Name, NoRecord, Promise, REMOVED, decode, decode_any,
+    HEADER, MAX_CONTENT, MAX_KEY, MAX_RECORD, Name, NoRecord, Promise, REMOVED, check, decode_any,
     encode,
 };
 use super::super::sealed::{self, Entry};
@@ -23,6 +23,12 @@ fn record(key: &[u8], content: &[u8]) -> Vec<u8> {
 fn entries() -> Vec<Entry> {
     let entry = |n: u32| Entry { name: Name::of(&n.to_le_bytes()), offset: n * 100, length: 100 };
     (0..3).map(entry).collect()
+}
+
+/// The content of the record of `key` that `bytes` are, read as one who knows the key does.
+fn decode(bytes: Bytes, segment: u32, offset: u32, key: &[u8]) -> Result<Bytes, NoRecord> {
+    let (front, content) = bytes.split_at_checked(HEADER + key.len()).ok_or(NoRecord::Damaged)?;
+    check(front, content, segment, offset, key).map(|()| Bytes::copy_from_slice(content))
 }
 
 /// Whatever `bytes` are: no panic, no length beyond the limits, and a record only if it is whole.

@@ -88,8 +88,8 @@ impl Medium for FaultyFile {
         self.inner.read_at(&mut buffer[..most], offset)
     }
 
-    fn read_at_once(&self, _: &mut [u8], _: u64) -> Option<usize> {
-        None
+    fn read_at_once(&self, _: &mut [u8], _: &mut [u8], _: u64) -> bool {
+        false
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
