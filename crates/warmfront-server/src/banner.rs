@@ -48,6 +48,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) workers: usize,
     /// Memory for stored responses.
     pub(crate) cache: Size,
+    /// Disk for them, and where.
+    pub(crate) disk: Option<(Size, &'a Path)>,
 }
 
 /// The banner as text.
@@ -81,7 +83,9 @@ pub(crate) fn banner(stack: &Stack, facts: &Facts<'_>) -> String {
     }
     let threads =
         if facts.workers == 1 { "1 thread" } else { &format!("{} threads", facts.workers) };
-    let _ = writeln!(out, "Cache: {} of memory. Served by {threads}.", facts.cache);
+    let disk = facts.disk.map(|(size, path)| format!(" and {size} of disk in {}", path.display()));
+    let disk = disk.unwrap_or_default();
+    let _ = writeln!(out, "Cache: {} of memory{disk}. Served by {threads}.", facts.cache);
     out.push_str(&without_effect(&facts.inert, &facts.unprotected));
     out
 }

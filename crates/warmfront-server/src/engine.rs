@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use warmfront::cache::CacheOptions;
+use warmfront::cache::{CacheOptions, DiskUsage, Storage, TieredStorage};
 use warmfront::edge::EdgeOptions;
 use warmfront::origin::sigv4::{Keys, SigV4};
 use warmfront::origin::{LocalApis, OriginSigner, Origins, OriginsOptions, Trust};
@@ -28,6 +28,7 @@ pub(crate) struct Engine {
     signer: Arc<dyn OriginSigner>,
     trust: Trust,
     serving: Arc<ArcSwap<Stack>>,
+    tiers: Option<Arc<TieredStorage>>,
 }
 
 /// Where the engine's time comes from.
@@ -72,6 +73,8 @@ pub(crate) struct Setup {
     pub(crate) stack: Arc<Stack>,
     /// Bytes of memory for stored responses.
     pub(crate) memory: u64,
+    /// Where they are kept, if not in memory alone.
+    pub(crate) tiers: Option<Arc<TieredStorage>>,
     /// Where redirects to https lead.
     pub(crate) https_port: u16,
     /// Whether viewers may ask what was decided.
@@ -88,20 +91,38 @@ pub(crate) struct Setup {
 impl Engine {
     /// An engine with an empty cache.
     pub(crate) fn new(setup: Setup) -> Self {
-        let Setup { stack, memory, https_port, explain, clock, observer, local_apis, keys, access } =
-            setup;
+        let Setup {
+            stack,
+            memory,
+            tiers,
+            https_port,
+            explain,
+            clock,
+            observer,
+            local_apis,
+            keys,
+            access,
+        } = setup;
         let trust = Trust::system();
         let signer: Arc<dyn OriginSigner> = Arc::new(SigV4::new(keys));
         let origins = origins(&clock, &local_apis, &signer, &trust);
         let mut options = EdgeOptions::new(stack.clone(), origins);
         options.cache = CacheOptions { memory, ..CacheOptions::default() };
+        options.storage = tiers.clone().map(|tiers| tiers as Arc<dyn Storage>);
         options.clock = clock.clone();
         options.observer = observer;
         options.https_port = https_port;
         options.access = access;
         options.explain = explain;
         let serving = Arc::new(ArcSwap::new(stack));
-        Self { edge: Edge::new(options), clock, local_apis, signer, trust, serving }
+        Self { edge: Edge::new(options), clock, local_apis, signer, trust, serving, tiers }
+    }
+
+    /// Writes what waits for the disk, so that the next start finds it at once.
+    pub(crate) fn close(&self) {
+        if let Some(tiers) = &self.tiers {
+            tiers.close();
+        }
     }
 
     /// The edge for one worker: the shared cache, and connections to origins of its own.
@@ -123,7 +144,7 @@ impl Engine {
     /// What the engine keeps, for `/metrics`.
     pub(crate) fn gauges(&self) -> Vec<Gauge> {
         let usage = self.edge.cache_usage();
-        vec![
+        let memory = [
             Gauge {
                 name: "warmfront_cache_objects",
                 help: "Stored responses.",
@@ -139,8 +160,64 @@ impl Engine {
                 help: "Limit of that memory.",
                 value: usage.limit,
             },
-        ]
+        ];
+        let disk = self.tiers.as_ref().map(|tiers| disk_gauges(tiers.disk_usage()));
+        memory.into_iter().chain(disk.into_iter().flatten()).collect()
     }
+}
+
+fn disk_gauges(usage: DiskUsage) -> impl Iterator<Item = Gauge> {
+    let (read, found) = usage.recovered;
+    let rows = [
+        (
+            "warmfront_cache_disk_records",
+            "Responses and parts of long ones on disk.",
+            usage.records,
+        ),
+        ("warmfront_cache_disk_bytes", "Bytes of the files of the disk cache.", usage.bytes),
+        ("warmfront_cache_disk_limit_bytes", "Limit of those bytes.", usage.limit),
+        ("warmfront_cache_disk_waiting_bytes", "Bytes that wait to be written.", usage.waiting),
+        ("warmfront_cache_disk_hits_total", "Lookups on disk that found something.", usage.hits),
+        ("warmfront_cache_disk_misses_total", "Lookups on disk that found nothing.", usage.misses),
+        ("warmfront_cache_disk_written_total", "Records written.", usage.written),
+        (
+            "warmfront_cache_disk_dropped_total",
+            "Records not written: no room in the queue, or a fault.",
+            usage.dropped,
+        ),
+        (
+            "warmfront_cache_disk_rewritten_total",
+            "Records kept because they were read.",
+            usage.rewritten,
+        ),
+        (
+            "warmfront_cache_disk_evicted_segments_total",
+            "Segments that made room.",
+            usage.evicted_segments,
+        ),
+        (
+            "warmfront_cache_disk_read_errors_total",
+            "Reads that the system refused.",
+            usage.read_errors,
+        ),
+        (
+            "warmfront_cache_disk_write_errors_total",
+            "Writes that the system refused.",
+            usage.write_errors,
+        ),
+        (
+            "warmfront_cache_disk_damaged_total",
+            "Records whose checksum did not hold.",
+            usage.damaged,
+        ),
+        ("warmfront_cache_disk_found_segments", "Segments that an earlier run left.", found),
+        (
+            "warmfront_cache_disk_read_segments",
+            "Those of them that have been read since the start.",
+            read,
+        ),
+    ];
+    rows.into_iter().map(|(name, help, value)| Gauge { name, help, value })
 }
 
 fn origins(

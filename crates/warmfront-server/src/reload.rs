@@ -134,7 +134,10 @@ impl Live<'_> {
                 Target::Dns | Target::Nodes(_) => false,
             });
             let epoch = self.epochs.entry(distribution.id.clone()).or_default();
-            *epoch = epoch.wrapping_add(u32::from(changed));
+            if changed {
+                // By chance: a disk cache must not have this one from an earlier run.
+                *epoch = fastrand::u32(1..);
+            }
             if distribution.cache_epoch != *epoch {
                 Arc::make_mut(distribution).cache_epoch = *epoch;
             }
@@ -147,6 +150,26 @@ impl Live<'_> {
         let told = std::mem::replace(&mut self.told, properties(loaded));
         without_effect(&news(loaded, Kind::Inert, &told), &news(loaded, Kind::Unprotected, &told))
     }
+}
+
+/// Gives each distribution that a function or directory of this program answers for an epoch that no earlier
+/// run had: what the disk cache has of an earlier run may be answers of a function that has changed since.
+/// Returned are the epochs, by the distribution's id.
+pub(crate) fn without_answers_of_earlier_runs(stack: &mut Stack) -> HashMap<String, u32> {
+    let mut epochs = HashMap::new();
+    for distribution in &mut stack.distributions {
+        let answers_itself = distribution
+            .origins
+            .iter()
+            .any(|origin| matches!(origin.target, Target::Api(_) | Target::Directory(_)));
+        if answers_itself {
+            // Zero is the epoch of all others.
+            let epoch = fastrand::u32(1..);
+            Arc::make_mut(distribution).cache_epoch = epoch;
+            epochs.insert(distribution.id.clone(), epoch);
+        }
+    }
+    epochs
 }
 
 fn directory(function: &Function) -> Option<&Path> {

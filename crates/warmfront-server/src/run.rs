@@ -13,12 +13,14 @@ use std::time::SystemTime;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
+use warmfront::cache::{CacheOptions, DiskOptions, TieredStorage};
+use warmfront::{Clock, Observer};
 use warmfront_config::Loaded;
 use warmfront_core::Stack;
 
 use crate::admin::Admin;
 use crate::banner::{Addresses, Facts, banner};
-use crate::cli::RunArgs;
+use crate::cli::{RunArgs, Size};
 use crate::credentials::Credentials;
 use crate::engine::{Engine, Setup, Time};
 use crate::functions::LocalFunctions;
@@ -36,11 +38,13 @@ use crate::observe::{
 use crate::reload::Live;
 use crate::state::State;
 use crate::watch::{Saved, Watch};
-use crate::{geography, limits, source};
+use crate::{geography, limits, reload, source};
 
 /// A port or the state directory is taken.
 const CANNOT_BIND: u8 = 3;
 const INTERRUPTED: u8 = 130;
+/// Disk for stored responses where a directory is named and no size.
+const DISK: Size = Size(10 << 30);
 /// As clap's own errors.
 const USAGE: u8 = 2;
 
@@ -92,7 +96,11 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
     let who_may =
         geography::access(&args.from).map_err(|error| Failure::new(source::UNREADABLE, error))?;
     let loaded = source::load(&source, &args.from).map_err(unreadable)?;
-    let (stack, loaded) = compiled(loaded)?;
+    let (mut stack, loaded) = compiled(loaded)?;
+    let epochs = match args.cache_dir {
+        Some(_) => reload::without_answers_of_earlier_runs(Arc::make_mut(&mut stack)),
+        None => HashMap::new(),
+    };
 
     let state = State::open(args.state_dir.clone().unwrap_or_else(|| State::beside(&source)));
     let workers = args.workers.map_or_else(cores, usize::from);
@@ -120,6 +128,8 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
     let redaction = Redaction::new(&args.log_style.redact_query);
     let observer = Watcher::new(args.access_log, access, notes.clone(), counters.clone())
         .with(redaction, logs);
+    let observer = Arc::new(observer);
+    let tiers = tiers(args, &clock, observer.clone())?;
 
     let directory = state.directory().join("functions");
     let functions =
@@ -127,10 +137,11 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
     let engine = Engine::new(Setup {
         stack: stack.clone(),
         memory: args.cache_memory.0,
+        tiers,
         https_port: ports.https.as_ref().map_or(443, |port| port.address.port()),
         explain: args.explain,
         clock,
-        observer: Arc::new(observer),
+        observer,
         local_apis: Some(functions.apis()),
         keys: Arc::new(Credentials::of(&source::environment())),
         access: who_may,
@@ -157,6 +168,7 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
         unprotected: honest(&loaded, Kind::Unprotected),
         workers,
         cache: args.cache_memory,
+        disk: args.cache_dir.as_deref().map(|path| (disk_size(args), path)),
     };
 
     let admin_socket = ports.admin.take().map(|port| port.sockets);
@@ -179,8 +191,9 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
         files: loaded.files.clone(),
         read,
         told: properties(&loaded),
-        epochs: HashMap::new(),
+        epochs,
     };
+    let tiers_end = engine.clone();
     let program = Program {
         engine,
         functions,
@@ -194,12 +207,35 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
     let sockets = ports.for_workers(workers);
     let status =
         runtime.block_on(program.serve(common, sockets, admin_socket, addresses, time, hang_up));
+    if !matches!(status, Ok(INTERRUPTED)) {
+        tiers_end.close();
+    }
     log_ends.push(access_end);
     for end in log_ends {
         end.finish();
     }
     notes_end.finish();
     status
+}
+
+/// Memory over the disk that the command line names.
+fn tiers(
+    args: &RunArgs,
+    clock: &Arc<dyn Clock>,
+    observer: Arc<Watcher>,
+) -> Result<Option<Arc<TieredStorage>>, Failure> {
+    let Some(directory) = &args.cache_dir else { return Ok(None) };
+    let mut disk = DiskOptions::new(directory.clone(), disk_size(args).0);
+    disk.on_trouble = Arc::new(move |message: &str| observer.note("", message));
+    let memory = CacheOptions { memory: args.cache_memory.0, ..CacheOptions::default() };
+    let tiers = TieredStorage::open(memory, disk, clock.clone());
+    tiers.map(|tiers| Some(Arc::new(tiers))).map_err(|error| {
+        Failure::new(CANNOT_BIND, format!("{error}. Another place: --cache-dir DIR"))
+    })
+}
+
+fn disk_size(args: &RunArgs) -> Size {
+    args.cache_disk.unwrap_or(DISK)
 }
 
 /// The logs in CloudFront's formats that the command line asks for, and what ends their writers.

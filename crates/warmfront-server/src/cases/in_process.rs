@@ -129,6 +129,7 @@ impl Opener for InProcess<'_> {
             let apis = Some(functions.apis());
             let engine = Engine::new(Setup {
                 stack,
+                tiers: None,
                 memory: CACHE,
                 https_port: 443,
                 explain: false,

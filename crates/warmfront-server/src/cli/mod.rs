@@ -141,6 +141,12 @@ pub(crate) struct RunArgs {
     /// Memory for stored responses: bytes, or with a unit as in 256MiB or 1GiB
     #[arg(long, value_name = "SIZE", env = "WARMFRONT_CACHE_MEMORY", default_value = "256MiB")]
     pub(crate) cache_memory: Size,
+    /// Where stored responses are kept on disk, too, so that they survive a restart; without it: memory only
+    #[arg(long, value_name = "DIR", env = "WARMFRONT_CACHE_DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// Disk for stored responses, 16MiB or more; default: 10GiB
+    #[arg(long, value_name = "SIZE", env = "WARMFRONT_CACHE_DISK", requires = "cache_dir")]
+    pub(crate) cache_disk: Option<Size>,
     /// Where the development CA and other state is kept; default: .warmfront beside SOURCE
     #[arg(long, value_name = "DIR", env = "WARMFRONT_STATE_DIR")]
     pub(crate) state_dir: Option<PathBuf>,
@@ -163,8 +169,6 @@ pub(crate) struct RunArgs {
     /// For tests only: the engine's clock stands still until POST /clock/advance?ms=N on the admin port
     #[arg(long, hide = true, env = "WARMFRONT_VIRTUAL_CLOCK", value_parser = FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub(crate) virtual_clock: bool,
-    #[command(flatten)]
-    pub(crate) unbuilt: unbuilt::UnbuiltRunFlags,
 }
 
 #[derive(Debug, Args)]
@@ -287,7 +291,6 @@ fn complete(mut cli: Cli, env: impl Fn(&str) -> Option<String>) -> Result<Cli, S
     let from = match &mut cli.command {
         Command::Unbuilt(command) => return Err(command.refusal()),
         Command::Run(args) => {
-            args.unbuilt.refuse()?;
             args.log_style.check(&args.logs)?;
             let redact = &mut args.log_style.redact_query;
             pairs::fill(redact, "WARMFRONT_REDACT_QUERY", &env, |name| Ok(name.to_owned()))?;
@@ -452,6 +455,7 @@ mod tests {
             ("run --standard-log json=a/ --standard-log-path {hour}", "{HH}"),
             ("run --standard-log-fields date", "--standard-log"),
             ("run --standard-log w3c=- --real-time-log -", "a target each"),
+            ("run --cache-disk 1GiB", "--cache-dir"),
             ("run --geo Germany", "two letters, such as DE"),
             ("run --profile varnish", "cloudfront, rfc9111"),
             ("test", "CASE"),
@@ -471,8 +475,6 @@ mod tests {
             ("top", "warmfront top"),
             ("log", "warmfront log"),
             ("run --kvs store=file.json", "--kvs"),
-            ("run --cache-dir x", "--cache-dir"),
-            ("run --cache-disk 1GiB", "--cache-disk"),
             ("check x.yml --kvs store=file.json", "--kvs"),
         ];
         for (arguments, name) in rows {
@@ -490,7 +492,7 @@ mod tests {
         let mut command = Cli::command();
         let help = command.render_long_help().to_string();
         let run = command.find_subcommand_mut("run").unwrap().render_long_help().to_string();
-        for name in ["purge", "kvs", "top\n", "--cache-dir", "virtual-clock"] {
+        for name in ["purge", "kvs", "top\n", "virtual-clock"] {
             assert!(!help.contains(name) && !run.contains(name), "{name} in {help}{run}");
         }
     }

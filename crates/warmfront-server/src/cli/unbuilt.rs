@@ -28,15 +28,6 @@ pub(crate) struct Rest {
     _rest: Vec<OsString>,
 }
 
-/// Flags of `run` alone.
-#[derive(Debug, Default, Args)]
-pub(crate) struct UnbuiltRunFlags {
-    #[arg(long, hide = true, env = "WARMFRONT_CACHE_DIR")]
-    cache_dir: Option<OsString>,
-    #[arg(long, hide = true, env = "WARMFRONT_CACHE_DISK")]
-    cache_disk: Option<String>,
-}
-
 /// Flags that every command with a source will take.
 #[derive(Debug, Default, Args)]
 pub(crate) struct UnbuiltSourceFlags {
@@ -54,19 +45,6 @@ impl UnbuiltCommand {
             UnbuiltCommand::Log(_) => "log",
         };
         format!("warmfront {name} is not built yet; this version has run, check, explain and test")
-    }
-}
-
-impl UnbuiltRunFlags {
-    pub(super) fn refuse(&self) -> Result<(), String> {
-        let given = [
-            ("--cache-dir", self.cache_dir.is_some()),
-            ("--cache-disk", self.cache_disk.is_some()),
-        ];
-        match given.iter().find(|(_, given)| *given) {
-            None => Ok(()),
-            Some((flag, _)) => Err(format!("{flag} is not built yet")),
-        }
     }
 }
 

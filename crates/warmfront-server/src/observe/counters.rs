@@ -208,7 +208,9 @@ impl Counters {
         family(&mut out, "warmfront_connections", "gauge", "Connections open now.");
         let _ = writeln!(out, "warmfront_connections {}", self.open.load(Relaxed));
         for Gauge { name, help, value } in gauges {
-            family(&mut out, name, "gauge", help);
+            // What only grows is named so, as Prometheus has it.
+            let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
+            family(&mut out, name, kind, help);
             let _ = writeln!(out, "{name} {value}");
         }
         out
