@@ -13,6 +13,7 @@
 //! `WARMFRONT_SEEDS=10000` runs more seeds; a failure prints its seed, and `WARMFRONT_SEED` runs that one.
 
 mod origin;
+mod storm;
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
