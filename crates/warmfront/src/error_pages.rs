@@ -23,6 +23,7 @@ use crate::exchange::Scope;
 use crate::flow::Route;
 use crate::origin::{BoxFuture, OriginResponse};
 use crate::origination::unconditional;
+use crate::reasons::Told;
 use crate::request::Viewer;
 use crate::request_id::RequestId;
 use crate::respond::{self, Answer, ErrorPageMark, Made};
@@ -120,7 +121,9 @@ impl Pages {
         let asked = OnceLock::new();
         let shared = &self.edge.shared;
         let started = shared.clock.monotonic();
-        let scope = Scope { shared, id: &self.id, started, asked: &asked, explaining: None };
+        let told = Told::default();
+        let scope =
+            Scope { shared, id: &self.id, started, asked: &asked, told: &told, explaining: None };
         let view = RequestView {
             method: &self.head.method,
             scheme: self.viewer.scheme,

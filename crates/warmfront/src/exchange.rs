@@ -13,6 +13,7 @@ use crate::asked::Asked;
 use crate::edge::Shared;
 use crate::explaining::{Explaining, Kept};
 use crate::observe::{AccessRecord, Delivery, Detail, counted};
+use crate::reasons::{CacheRecord, Told};
 use crate::request::{Reply, Viewer, ViewerRequest};
 use crate::request_id::RequestId;
 use crate::respond::{Answer, Carried};
@@ -38,6 +39,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) id: &'a RequestId,
     pub(crate) started: Duration,
     pub(crate) asked: &'a OnceLock<Arc<Asked>>,
+    /// What the cache has to do with it.
+    pub(crate) told: &'a Told,
     /// Set when the viewer wants to know what was decided.
     pub(crate) explaining: Option<&'a Explaining>,
 }
@@ -77,6 +80,7 @@ impl Exchange {
             id: &self.delivery.record.request_id,
             started: self.delivery.started,
             asked: &self.delivery.asked,
+            told: &self.delivery.told,
             explaining: self.explaining.as_deref(),
         }
     }
@@ -123,6 +127,7 @@ impl Exchange {
             status: 0,
             result: "Error",
             detailed_result: "ClientHungUpRequest",
+            cache: CacheRecord::default(),
             body_bytes: 0,
             time_to_first_byte: Duration::ZERO,
             time_taken: Duration::ZERO,
@@ -212,7 +217,8 @@ impl Exchange {
             (self.explaining.take(), &self.delivery.record.distribution)
         {
             let check = self.delivery.shared.access.signatures.as_deref();
-            explaining.tell(distribution, check, now, reply.headers_mut());
+            let cache = self.delivery.told.record();
+            explaining.tell(distribution, check, now, &cache, reply.headers_mut());
         }
         if let Some(cookie) = self.set_cookie.take() {
             reply.headers_mut().append(SET_COOKIE, *cookie);

@@ -15,6 +15,7 @@ use warmfront_core::caching::{Lifetime, NotStored};
 use warmfront_core::explain::{Asked, Topic, explain_in};
 use warmfront_core::http::framing::check_request;
 
+use crate::reasons::CacheRecord;
 use crate::request::Viewer;
 
 /// Asks on a request, answers on a reply.
@@ -86,17 +87,20 @@ impl Explaining {
         distribution: &Distribution,
         check: Option<&dyn SignatureCheck>,
         now: SystemTime,
+        cache: &CacheRecord,
         reply: &mut HeaderMap,
     ) {
         let told = explain_in(distribution, &self.asked, check, now);
-        // What this answer's lifetime is says more than what others' would be.
-        let decided = told.steps.iter().filter(|step| step.topic != Topic::Ttl);
+        // What became of this request says more than what becomes of others.
+        let is_told = |topic| topic == Topic::Ttl || (topic == Topic::Cache && !cache.is_empty());
+        let decided = told.steps.iter().filter(|step| !is_told(step.topic));
         let lines = decided.map(|step| (step.topic.as_str(), step.text.clone()));
         let kept = self.kept.get().map(|kept| match kept {
             Kept::For(lifetime) => (Topic::Ttl.as_str(), lifetime.to_string()),
             Kept::No(reason) => (Topic::Ttl.as_str(), format!("not stored: {reason}")),
         });
-        for (topic, text) in kept.into_iter().chain(lines).take(MAX_LINES) {
+        let found = (!cache.is_empty()).then(|| (Topic::Cache.as_str(), cache.to_string()));
+        for (topic, text) in found.into_iter().chain(kept).chain(lines).take(MAX_LINES) {
             if let Some(value) = line(topic, &text) {
                 reply.append(X_WARMFRONT_EXPLAIN, value);
             }

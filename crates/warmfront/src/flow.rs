@@ -7,6 +7,7 @@
 
 mod passing;
 mod redirect;
+mod sharing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +18,12 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use warmfront_core::admission::{Admission, Refusal, admit};
 use warmfront_core::caching::NotStored;
-use warmfront_core::caching::freshness::{Freshness, freshness};
 use warmfront_core::http::framing::check_request;
 use warmfront_core::http::grpc;
 use warmfront_core::http::upgrade;
 use warmfront_core::policy::cache_key::{is_cacheable_method, write_cache_key};
-use warmfront_core::policy::cookies_forbid_sharing;
 use warmfront_core::policy::origin_request::Failing;
-use warmfront_core::policy::presented::{Presented, present};
+use warmfront_core::policy::presented::Presented;
 use warmfront_core::request_view::RequestView;
 use warmfront_core::{Behavior, Distribution};
 
@@ -39,8 +38,9 @@ use crate::error_pages::{self, Pages};
 use crate::exchange::{Exchange, Scope};
 use crate::explaining::Kept;
 use crate::fetch::{Fetch, Judged, Variant, nothing_stored};
-use crate::lookup::{Verdict, verdict};
-use crate::origination::{self, Originated, Origination};
+use crate::lookup::{Verdict, nothing_at, verdict};
+use crate::origination::{Originated, Origination};
+use crate::reasons::{Alone, Came};
 use crate::request::{Reply, Viewer, ViewerRequest};
 use crate::respond::{self, Answer, result};
 use crate::tunnel::Handover;
@@ -194,11 +194,16 @@ enum Lookup {
 impl Route<'_> {
     /// From the cache, or from an origin.
     pub(crate) async fn answer(&self, body: &mut Body) -> Answer {
-        let cacheable = is_cacheable_method(self.behavior, &self.head.method)
-            && !self.behavior.cache_policy.ttl.disable_caching()
-            && body.is_end_stream();
+        let uncacheable = if !is_cacheable_method(self.behavior, &self.head.method) {
+            Some(Alone::Method)
+        } else if self.behavior.cache_policy.ttl.disable_caching() {
+            Some(Alone::CachingDisabled)
+        } else {
+            (!body.is_end_stream()).then_some(Alone::HasBody)
+        };
         // The ways to an origin are boxed, so that a hit does not move the room that they need.
-        if !cacheable {
+        if let Some(reason) = uncacheable {
+            self.exchange.told.came(Came::Alone(reason));
             return Box::pin(self.answer_from_origin(std::mem::take(body))).await;
         }
         let mut place = Place::primary(self.key());
@@ -228,17 +233,14 @@ impl Route<'_> {
         mut stale: Option<Arc<StoredResponse>>,
     ) -> Answer {
         let cache = &self.exchange.shared().cache;
+        let told = self.exchange.told;
         let mut now = self.exchange.started();
         loop {
             if self.head.method == Method::HEAD {
                 return self.head_from_origin(stale).await;
             }
-            // What the viewer asks for itself alone, and what CloudFront never collapses, nobody waits for.
-            // Nor does the fetch of a page wait for anybody: that one may be waiting for a page itself.
-            let alone = self.failing.is_some()
-                || cookies_forbid_sharing(self.behavior)
-                || (nothing_stored(&stale) && self.asks_for_itself(place));
-            let join = if alone { Join::TooLate } else { cache.fills.join(place.key()) };
+            let alone = self.goes_alone(place, nothing_stored(&stale));
+            let join = if alone.is_some() { Join::TooLate } else { cache.fills.join(place.key()) };
             let (ticket, private) = match join {
                 Join::Wait(ticket) => match ticket.outcome().await {
                     outcome if outcome.is_over(self.exchange.shared().clock.monotonic()) => {
@@ -263,7 +265,10 @@ impl Route<'_> {
                     outcome if outcome.is_for_everyone() => {
                         return self.answer_outcome(outcome, ticket, false);
                     }
-                    _ => self.start_fetch(place, cache.fills.alone(place.key()), stale),
+                    _ => {
+                        told.came(Came::Alone(Alone::NotShared));
+                        self.start_fetch(place, cache.fills.alone(place.key()), stale)
+                    }
                 },
                 Join::Lead(permit, ticket) => {
                     // Between the lookup and the permit another fill may have finished.
@@ -277,7 +282,10 @@ impl Route<'_> {
                         Lookup::Origin(stale) => self.start_fetch(place, (permit, ticket), stale),
                     }
                 }
-                Join::TooLate => self.start_fetch(place, cache.fills.alone(place.key()), stale),
+                Join::TooLate => {
+                    told.came(Came::Alone(alone.unwrap_or(Alone::TooLate)));
+                    self.start_fetch(place, cache.fills.alone(place.key()), stale)
+                }
             };
             return match ticket.outcome().await {
                 // The fetch ended without an answer, which only a defect in it can cause.
@@ -286,7 +294,9 @@ impl Route<'_> {
                     Ok(mut response) => {
                         if let Some(reason) = response.head.extensions.get::<NotStored>() {
                             self.exchange.kept(|| Kept::No(*reason));
+                            told.not_stored(*reason);
                         }
+                        told.came(Came::Fetched);
                         let is_judged = response.head.extensions.remove::<Judged>().is_some();
                         let answer = respond::relayed(self.behavior, response);
                         if is_judged {
@@ -302,36 +312,34 @@ impl Route<'_> {
         }
     }
 
-    /// Whether the origin's answer to this request may be for this viewer alone: a part, or what becomes of
-    /// the viewer's conditions. Conditions can be held against a response that is on its way already.
-    fn asks_for_itself(&self, place: &Place) -> bool {
-        let headers = &self.head.headers;
-        origination::asks_for_part(headers)
-            || (self.behavior.rules.forwards_conditions
-                && origination::is_personal(headers)
-                && !self.exchange.shared().cache.fills.is_filling(place.key()))
-    }
-
     /// What becomes of the request, given what is stored.
     fn judge(&self, place: &Place, stored: Option<Arc<StoredResponse>>, now: Duration) -> Lookup {
-        let Some(stored) = stored else { return Lookup::Origin(None) };
+        let told = self.exchange.told;
+        told.settled(now.saturating_sub(self.exchange.started()));
+        let Some(stored) = stored else {
+            told.found(nothing_at(place));
+            return Lookup::Origin(None);
+        };
         // What has made room for others is fetched anew.
         if let Some(reading) = self.reading(&stored)
             && reading.first_hole(&(0..stored.length)).is_some()
         {
+            told.found(Verdict::Incomplete);
             return Lookup::Origin(None);
         }
         let standing = self.exchange.shared().cache.standing(place.key(), &stored);
         let verdict = verdict(Some((&stored, standing)), now, self.failing.is_some());
+        told.found(verdict);
         match verdict {
             Verdict::Fresh | Verdict::SparesOrigin => {}
             Verdict::StaleWhileRevalidate | Verdict::PurgedSoftly(_) => {
                 self.refresh_behind(place, &stored);
             }
             Verdict::Expired | Verdict::MustRevalidate(_) => return Lookup::Origin(Some(stored)),
-            Verdict::NothingStored | Verdict::OtherVariants | Verdict::Purged(_) => {
-                return Lookup::Origin(None);
-            }
+            Verdict::NothingStored
+            | Verdict::OtherVariants
+            | Verdict::Incomplete
+            | Verdict::Purged(_) => return Lookup::Origin(None),
             // The page cannot be had, and what is there in its place is not meant here.
             Verdict::PageHasPage(status) => {
                 return Lookup::Answer(self.failed(status.as_u16(), "OriginCommError"));
@@ -359,25 +367,11 @@ impl Route<'_> {
         self.judge(place, stored, now)
     }
 
-    /// Whether the outcome of a fetch for another request may answer this one, as far as Vary tells.
-    fn is_selected_by(&self, outcome: &Outcome, place: &Place) -> bool {
-        match outcome {
-            Outcome::Streaming(head) => head.selected.as_ref().is_none_or(|selected| {
-                selected.is_for(place.clone(), &|name, value| self.present(name, value))
-            }),
-            Outcome::Moved(_) => false,
-            _ => true,
-        }
-    }
-
-    /// Appends the value of a field that Vary names and says whether the origin gets it.
-    fn present(&self, name: &HeaderName, value: &mut Vec<u8>) -> bool {
-        let origin = &self.distribution.origins[self.behavior.origin];
-        present(self.behavior, origin, &self.view, name, value)
-    }
-
     fn answer_outcome(&self, outcome: Outcome, ticket: crate::cache::Ticket, led: bool) -> Answer {
         let now = self.exchange.shared().clock.monotonic();
+        let told = self.exchange.told;
+        told.settled(now.saturating_sub(self.exchange.started()));
+        told.came(outcome.came(led));
         match outcome {
             Outcome::Streaming(head) => {
                 self.exchange.kept(|| Kept::For(head.meta.lifetime));
@@ -410,41 +404,6 @@ impl Route<'_> {
 
     pub(crate) fn failed(&self, status: u16, detailed_result: &'static str) -> Answer {
         respond::failed(status, detailed_result, &self.head.method, self.exchange.id())
-    }
-
-    /// A HEAD that the cache cannot answer: forwarded as HEAD, and nothing is stored.
-    async fn head_from_origin(&self, stale: Option<Arc<StoredResponse>>) -> Answer {
-        let origination = self.origination(self.exchange.asks().clone(), false);
-        let sent = origination.pass(Body::empty()).await.result;
-        let failing = match &sent {
-            Ok(response) => response.head.status.is_server_error(),
-            Err(_) => true,
-        };
-        if let Some(stale) = stale.filter(|stale| failing && origination.may_answer(stale)) {
-            let now = self.exchange.shared().clock.monotonic();
-            return respond::from_stored(
-                self.exchange.id(),
-                self.head,
-                &stale,
-                None,
-                result::REFRESH_HIT,
-                now,
-            );
-        }
-        match sent {
-            Ok(response) => respond::relayed(self.behavior, origination.compressed(response)),
-            Err(error) => self.failed(error.status(), error.detailed_result()),
-        }
-    }
-
-    /// A request that is never answered from the cache.
-    async fn answer_from_origin(&self, body: Body) -> Answer {
-        let has_body = !body.is_end_stream();
-        let origination = self.origination(self.exchange.asks().clone(), has_body);
-        match origination.pass(body).await.result {
-            Ok(response) => respond::relayed(self.behavior, response),
-            Err(error) => self.failed(error.status(), error.detailed_result()),
-        }
     }
 
     /// Fetches in a task of its own, so that the fill does not end with the viewer who led.
@@ -522,35 +481,5 @@ impl Route<'_> {
             has_body,
         };
         originated.prepare(asked)
-    }
-}
-
-impl Outcome {
-    /// Whether those who waited may have it too. A response without freshness belongs to the viewer
-    /// who led (CloudFront guide: simultaneous requests for the same object).
-    fn is_for_everyone(&self) -> bool {
-        match self {
-            Outcome::Streaming(head) => !head.meta.lifetime.fresh_for.is_zero(),
-            Outcome::Stored(stored) => {
-                !stored.meta.lifetime.fresh_for.is_zero() || stored.spare_origin_until.is_some()
-            }
-            Outcome::Failed(_) => true,
-            Outcome::NotShared | Outcome::Moved(_) | Outcome::Abandoned => false,
-        }
-    }
-}
-
-impl Outcome {
-    /// Whether whoever waited must look again: there is no response, or it has aged while its body came.
-    fn is_over(&self, now: Duration) -> bool {
-        match self {
-            Outcome::Abandoned => true,
-            Outcome::Streaming(head) => {
-                let lifetime = &head.meta.lifetime;
-                let is_fresh = freshness(lifetime, head.meta.resident(now)) == Freshness::Fresh;
-                !is_fresh && !lifetime.fresh_for.is_zero()
-            }
-            _ => false,
-        }
     }
 }

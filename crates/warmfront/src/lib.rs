@@ -26,6 +26,7 @@ pub mod observe;
 pub mod origin;
 mod origination;
 pub mod purging;
+pub mod reasons;
 pub mod request;
 mod request_id;
 mod respond;

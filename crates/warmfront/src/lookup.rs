@@ -10,7 +10,7 @@ use http::StatusCode;
 use warmfront_core::caching::freshness::{Freshness, freshness};
 
 use crate::cache::purge::PurgedBy;
-use crate::cache::{Cache, Found, Source, Standing, StoredResponse};
+use crate::cache::{Cache, Found, Place, Source, Standing, StoredResponse};
 use crate::clock::Clock;
 
 /// Whether what is stored may answer a request, and why.
@@ -34,8 +34,44 @@ pub enum Verdict {
     NothingStored,
     /// Only responses to requests that differ in what Vary names are stored (RFC 9111 §4.1).
     OtherVariants,
+    /// Parts of its body have made room for others.
+    Incomplete,
     /// An error page is wanted, and a page in its own place is stored instead, for this error.
     PageHasPage(StatusCode),
+}
+
+impl Verdict {
+    /// The names of all, for counters; what is asked most comes first.
+    pub const NAMES: [&'static str; 11] = [
+        "fresh",
+        "nothing-stored",
+        "expired",
+        "spares-origin",
+        "stale-while-revalidate",
+        "purged-softly",
+        "must-revalidate",
+        "purged",
+        "other-variants",
+        "incomplete",
+        "page-has-page",
+    ];
+
+    /// A stable name: one of [`Verdict::NAMES`].
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Fresh => "fresh",
+            Verdict::NothingStored => "nothing-stored",
+            Verdict::Expired => "expired",
+            Verdict::SparesOrigin => "spares-origin",
+            Verdict::StaleWhileRevalidate => "stale-while-revalidate",
+            Verdict::PurgedSoftly(_) => "purged-softly",
+            Verdict::MustRevalidate(_) => "must-revalidate",
+            Verdict::Purged(_) => "purged",
+            Verdict::OtherVariants => "other-variants",
+            Verdict::Incomplete => "incomplete",
+            Verdict::PageHasPage(_) => "page-has-page",
+        }
+    }
 }
 
 impl fmt::Display for Verdict {
@@ -50,6 +86,7 @@ impl fmt::Display for Verdict {
             Verdict::Purged(by) => write!(f, "purged {by}"),
             Verdict::NothingStored => f.write_str("nothing stored"),
             Verdict::OtherVariants => f.write_str("only other variants stored"),
+            Verdict::Incomplete => f.write_str("parts of it made room for others"),
             Verdict::PageHasPage(status) => write!(f, "the error page is itself a {status}"),
         }
     }
@@ -73,6 +110,11 @@ impl Cache {
             }
         }
     }
+}
+
+/// What it means that nothing was found for a request.
+pub(crate) fn nothing_at(place: &Place) -> Verdict {
+    if place.is_variant() { Verdict::OtherVariants } else { Verdict::NothingStored }
 }
 
 /// Whether what is stored may answer at `now`. `for_page`: the request fetches an error page.
@@ -131,6 +173,25 @@ mod tests {
         let mut response = stored("x");
         response.meta.lifetime.stale_while_revalidate = secs(10);
         response
+    }
+
+    #[test]
+    fn every_verdict_has_a_name_that_counters_know() {
+        let by = PurgedBy::Path;
+        let all = [
+            Verdict::Fresh,
+            Verdict::NothingStored,
+            Verdict::Expired,
+            Verdict::SparesOrigin,
+            Verdict::StaleWhileRevalidate,
+            Verdict::PurgedSoftly(by),
+            Verdict::MustRevalidate(by),
+            Verdict::Purged(by),
+            Verdict::OtherVariants,
+            Verdict::Incomplete,
+            Verdict::PageHasPage(StatusCode::NOT_FOUND),
+        ];
+        assert_eq!(all.map(Verdict::name), Verdict::NAMES);
     }
 
     #[test]

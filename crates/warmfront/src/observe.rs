@@ -14,6 +14,7 @@ use warmfront_core::origin::Scheme;
 
 use crate::asked::Asked;
 use crate::edge::Shared;
+use crate::reasons::{CacheRecord, Told};
 use crate::request::TlsInfo;
 use crate::request_id::RequestId;
 
@@ -78,6 +79,8 @@ pub struct AccessRecord {
     pub result: &'static str,
     /// Why it ended so: `OriginConnectError`, `InvalidRequestMethod`, …; equal to `result` when there is nothing to add.
     pub detailed_result: &'static str,
+    /// What the cache had to do with it, and why.
+    pub cache: CacheRecord,
     /// Body bytes handed to the connection.
     pub body_bytes: u64,
     /// From the request's head to the head of the reply.
@@ -104,6 +107,8 @@ pub(crate) struct Delivery {
     pub(crate) request_bytes: Option<Arc<AtomicU64>>,
     /// What is known of the origin, once one is asked.
     pub(crate) asked: OnceLock<Arc<Asked>>,
+    /// What the cache had to do with the request.
+    pub(crate) told: Told,
 }
 
 impl Delivery {
@@ -117,6 +122,7 @@ impl Delivery {
             failure: None,
             request_bytes: None,
             asked: OnceLock::new(),
+            told: Told::default(),
         }
     }
 
@@ -141,6 +147,7 @@ impl Delivery {
 impl Drop for Delivery {
     fn drop(&mut self) {
         self.record.body_bytes = self.bytes;
+        self.record.cache = self.told.record();
         self.record.time_taken = self.elapsed();
         self.record.complete = self.complete;
         self.record.failure = self.failure.take();

@@ -58,6 +58,13 @@ pub fn write_selecting(
 const ABSENT: u8 = 0;
 const PRESENT: u8 = 1;
 
+/// The value of a field in the one spelling for all that mean the same.
+pub fn normalized(name: &HeaderName, value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len());
+    normalize(name, value, &mut out);
+    out
+}
+
 /// The one language that a request wants before all others, in lower case: `None` where two share the first
 /// place, where it is `*`, or where the field cannot be read.
 pub fn first_language(accept_language: &[u8]) -> Option<Vec<u8>> {
@@ -135,7 +142,7 @@ fn normalize(name: &HeaderName, value: &[u8], out: &mut Vec<u8>) {
                 }
                 out.extend_from_slice(text);
                 if *weight != WHOLE {
-                    out.extend_from_slice(format!(";q={weight}").as_bytes());
+                    out.extend_from_slice(format!(";q=0.{weight:03}").as_bytes());
                 }
             }
         }

@@ -1,9 +1,13 @@
 //! The cache key, part by part, each with the line that put it there.
 
+use ::http::{HeaderMap, StatusCode};
+
 use super::{Explanation, Pointer, Topic, at, cache_policy};
+use crate::caching::variants::{normalized, selecting_fields};
 use crate::http::cookie;
 use crate::policy::Selection;
 use crate::policy::key_parts::{KeyKind, KeyPart, key_parts};
+use crate::policy::presented;
 use crate::request_view::RequestView;
 use crate::{Behavior, Distribution};
 
@@ -26,6 +30,42 @@ pub(super) fn say(
         }
     }
     say_left_out(told, behavior, index, view);
+}
+
+/// What Vary of the answer adds to the key, where Vary selects.
+pub(super) fn say_variant(
+    told: &mut Explanation,
+    distribution: &Distribution,
+    index: usize,
+    view: &RequestView<'_>,
+    answer: Option<&(StatusCode, HeaderMap)>,
+) {
+    let behavior = &distribution.behaviors[index];
+    if !behavior.rules.vary_selects {
+        return;
+    }
+    let Some((_, headers)) = answer else {
+        return told.say(Topic::Key, "and the fields that Vary of a stored answer names");
+    };
+    let fields = selecting_fields(headers)
+        .filter(|fields| fields.iter().all(|name| presented::is_comparable(behavior, name)));
+    let Some(fields) = fields else {
+        let text =
+            "Vary names what no other request can be compared by, so the answer is for this one";
+        return told.say(Topic::Key, text);
+    };
+    for name in fields.iter().filter(|name| !presented::is_keyed(behavior, name)) {
+        let mut value = Vec::new();
+        let origin = &distribution.origins[behavior.origin];
+        let text = match presented::present(behavior, origin, view, name, &mut value) {
+            true => {
+                let value = normalized(name, &value);
+                format!("Vary {name}: {}", String::from_utf8_lossy(&value))
+            }
+            false => format!("Vary {name}: absent"),
+        };
+        told.say(Topic::Key, text);
+    }
 }
 
 /// What the request has and the key has not: the usual surprise.

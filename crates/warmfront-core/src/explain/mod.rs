@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
-use ::http::{HeaderMap, Method, StatusCode, Version};
+use ::http::{HeaderMap, HeaderName, Method, StatusCode, Version, header};
 
 use crate::access::place::Place;
 use crate::access::signed::{SignatureCheck, without_signature};
@@ -248,6 +248,7 @@ fn follow(
     let passing = passing(distribution, behavior, &view);
     if passing.is_none() && is_cacheable_method(behavior, view.method) {
         key::say(told, distribution, index, &view);
+        key::say_variant(told, distribution, index, &view, asked.answer.as_ref());
     }
     let may_store = match passing {
         Some(what) => {
@@ -385,14 +386,34 @@ fn say_cache(
         told.say_at(Topic::Cache, text, ttl_pointer(behavior, index, "MaxTTL"));
         return false;
     }
-    let text = if crate::policy::forwards_cookies(behavior) {
-        "looked up; on a miss each viewer asks the origin, because cookies are forwarded"
-    } else {
-        "looked up; on a miss one request asks the origin for all who wait"
-    };
-    told.say(Topic::Cache, text);
+    told.say(Topic::Cache, format!("looked up; {}", on_a_miss(behavior, view)));
     true
 }
+
+fn on_a_miss(behavior: &Behavior, view: &RequestView<'_>) -> &'static str {
+    let has = |names: &[HeaderName]| names.iter().any(|name| view.headers.contains_key(name));
+    if crate::policy::cookies_forbid_sharing(behavior) {
+        "on a miss each viewer asks the origin, because cookies are forwarded"
+    } else if *view.method == Method::HEAD {
+        "on a miss this HEAD goes to the origin alone, and nothing is stored"
+    } else if has(&[header::RANGE]) {
+        "on a miss this request asks the origin alone, because it asks for a part"
+    } else if !has(&CONDITIONS) {
+        "on a miss one request asks the origin for all who wait"
+    } else if behavior.rules.forwards_conditions {
+        "on a miss this request asks the origin alone, because it sets a condition"
+    } else {
+        "on a miss one request asks the origin for all who wait, without conditions: they are held \
+         against what comes"
+    }
+}
+
+const CONDITIONS: [HeaderName; 4] = [
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+];
 
 fn at(index: usize, property: impl Into<String>) -> Pointer {
     Pointer::Behavior(index, property.into())

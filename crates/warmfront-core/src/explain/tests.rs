@@ -6,6 +6,7 @@ use crate::access::geo::{Country, GeoRestriction};
 use crate::access::place::Place;
 use crate::access::signed::TrustedKeys;
 use crate::behavior::ViewerProtocolPolicy;
+use crate::caching::CacheRules;
 use crate::distribution::{ErrorPage, ErrorResponse};
 use crate::fixture;
 use crate::origin::Failover;
@@ -410,6 +411,48 @@ fn what_passes_by_the_cache_is_told_so() {
         assert!(cache[0].contains(what), "{cache:?}");
         assert_eq!((found.about(Topic::Key).count(), found.about(Topic::Ttl).count()), (0, 0));
     }
+}
+
+#[test]
+fn what_a_miss_leads_to_depends_on_what_is_asked() {
+    let [cloudfront, standard] = [CacheRules::CLOUDFRONT, CacheRules::RFC9111].map(|rules| {
+        stack(|distribution| Arc::make_mut(&mut distribution.behaviors[0]).rules = rules)
+    });
+    let check = |stack: &Stack, method: &str, fields: &[&str], expected: &str| {
+        let found = told(stack, &asked(method, "/", fields));
+        let cache: Vec<&str> = found.about(Topic::Cache).collect();
+        assert!(cache.len() == 1 && cache[0].contains(expected), "{method} {fields:?}: {cache:?}");
+    };
+    check(&cloudfront, "GET", &[], "one request asks the origin for all who wait");
+    check(&cloudfront, "GET", &["if-none-match: *"], "alone, because it sets a condition");
+    check(&standard, "GET", &["if-none-match: *"], "without conditions: they are held against");
+    check(&standard, "GET", &["range: bytes=0-"], "alone, because it asks for a part");
+    check(&cloudfront, "HEAD", &[], "this HEAD goes to the origin alone");
+}
+
+#[test]
+fn what_vary_adds_to_the_key_is_told() {
+    let stack = stack(|distribution| {
+        let behavior = Arc::make_mut(&mut distribution.behaviors[0]);
+        behavior.rules = CacheRules::RFC9111;
+        behavior.origin_request_policy.headers = HeaderSelection::AllViewer;
+    });
+    let request = asked("GET", "/", &["accept-language: DE ;q=0.5, en"]);
+    let check = |vary: Option<&str>, expected: &[&str]| {
+        let answer = vary
+            .map(|vary| (StatusCode::OK, fixture::headers(&["cache-control: max-age=60", vary])));
+        let found = told(&stack, &Asked { answer, ..request.clone() });
+        for text in expected {
+            assert!(found.about(Topic::Key).any(|told| told == *text), "{text} in {found:#?}");
+        }
+    };
+    check(None, &["and the fields that Vary of a stored answer names"]);
+    check(
+        Some("vary: Accept-Language, Foo"),
+        &["Vary accept-language: en,de;q=0.500", "Vary foo: absent"],
+    );
+    let star = "Vary names what no other request can be compared by, so the answer is for this one";
+    check(Some("vary: *"), &[star]);
 }
 
 #[test]

@@ -50,13 +50,14 @@ impl<'a> InProcess<'a> {
         words: &[String],
         origins: &[(String, SocketAddr)],
         scratch: &Path,
-    ) -> Result<(Stack, Access), OpenError> {
+    ) -> Result<(Stack, Access, bool), OpenError> {
         let mut all = options(self.args);
         // A case signs with the example's key, never with one of whoever runs it.
         all.can_sign = true;
         let own = Words::try_parse_from(words).map_err(|error| {
             OpenError(format!("its options are not understood: {}", error.to_string().trim_end()))
         })?;
+        let explain = own.explain;
         let geo = if geography::knows_countries(&own.from) { &own.from } else { self.args };
         let mut access = geography::access(geo).map_err(|error| OpenError(error.to_string()))?;
         access.believes_country_header = own.from.geo_header || self.args.geo_header;
@@ -89,7 +90,7 @@ impl<'a> InProcess<'a> {
         let mut loaded =
             warmfront_config::load(&path, &all).map_err(|error| OpenError(error.to_string()))?;
         match loaded.stack.take() {
-            Some(stack) if !loaded.has_errors() => Ok((stack, access)),
+            Some(stack) if !loaded.has_errors() => Ok((stack, access, explain)),
             _ => Err(OpenError(format!(
                 "it has errors\n{}",
                 warmfront_config::render_human(&loaded)
@@ -98,12 +99,15 @@ impl<'a> InProcess<'a> {
     }
 }
 
-/// A case's `option` lines: the flags of a source.
+/// A case's `option` lines: the flags of a source, and what a viewer may ask of the edge.
 #[derive(Debug, Parser)]
 #[command(no_binary_name = true)]
 struct Words {
     #[command(flatten)]
     from: SourceArgs,
+    /// Answer X-Warmfront-Explain, as `run --explain` does
+    #[arg(long)]
+    explain: bool,
 }
 
 impl Opener for InProcess<'_> {
@@ -115,7 +119,7 @@ impl Opener for InProcess<'_> {
     ) -> BoxFuture<'a, Result<Arc<dyn Target>, OpenError>> {
         Box::pin(async move {
             let scratch = Scratch::new().map_err(|error| OpenError(error.to_string()))?;
-            let (stack, access) = self.load(source, options, origins, &scratch.0)?;
+            let (stack, access, explain) = self.load(source, options, origins, &scratch.0)?;
             let stack = Arc::new(stack);
             let clock = VirtualClock::starting_at(beginning());
             let shared: Arc<dyn warmfront::Clock> = Arc::new(clock.clone());
@@ -132,7 +136,7 @@ impl Opener for InProcess<'_> {
                 tiers: None,
                 memory: CACHE,
                 https_port: 443,
-                explain: false,
+                explain,
                 clock: shared,
                 observer: silent,
                 local_apis: apis,

@@ -5,7 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
-use warmfront::AccessRecord;
+use warmfront::reasons::Came;
+use warmfront::{AccessRecord, Verdict};
 
 /// The values of `X-Cache` that CloudFront knows, and a place for any other.
 const RESULTS: [&str; 16] = [
@@ -45,6 +46,9 @@ const ORIGIN_ERRORS: [&str; 10] = [
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     requests: [AtomicU64; RESULTS.len()],
+    lookups: [AtomicU64; Verdict::NAMES.len()],
+    fetches: [AtomicU64; Came::NAMES.len()],
+    not_stored: AtomicU64,
     origin_errors: [AtomicU64; ORIGIN_ERRORS.len()],
     statuses: [AtomicU64; 6],
     body_bytes: AtomicU64,
@@ -86,6 +90,20 @@ impl Counters {
         self.body_bytes.fetch_add(record.body_bytes, Relaxed);
         if record.failure.is_some() {
             self.broken.fetch_add(1, Relaxed);
+        }
+        let count = |counters: &[AtomicU64], names: &[&str], name: &str| {
+            if let Some(index) = names.iter().position(|known| *known == name) {
+                counters[index].fetch_add(1, Relaxed);
+            }
+        };
+        if let Some(found) = record.cache.found {
+            count(&self.lookups, &Verdict::NAMES, found.name());
+        }
+        if let Some(came) = record.cache.came {
+            count(&self.fetches, &Came::NAMES, came.name());
+        }
+        if record.cache.not_stored.is_some() {
+            self.not_stored.fetch_add(1, Relaxed);
         }
         // Nearly every request ends as its result says: one comparison, then no search.
         if record.detailed_result != record.result
@@ -176,7 +194,23 @@ impl Counters {
             let _ =
                 writeln!(out, "warmfront_origin_errors_total{{error=\"{error}\"}} {}", read(count));
         }
+        let lookups = "warmfront_cache_lookups_total";
+        family(&mut out, lookups, "counter", "Looks into the cache by what they found.");
+        for (found, count) in Verdict::NAMES.iter().zip(&self.lookups) {
+            let _ = writeln!(out, "{lookups}{{found=\"{found}\"}} {}", read(count));
+        }
+        let fetches = "warmfront_cache_fetches_total";
+        family(
+            &mut out,
+            fetches,
+            "counter",
+            "Requests that the cache alone did not answer, by how the response came.",
+        );
+        for (came, count) in Came::NAMES.iter().zip(&self.fetches) {
+            let _ = writeln!(out, "{fetches}{{came=\"{came}\"}} {}", read(count));
+        }
         let counters = [
+            ("warmfront_not_stored_total", "Responses that may not be stored.", &self.not_stored),
             ("warmfront_body_bytes_total", "Bytes of response bodies.", &self.body_bytes),
             ("warmfront_broken_bodies_total", "Response bodies that broke off.", &self.broken),
             ("warmfront_connections_total", "Connections taken.", &self.connections),
@@ -243,6 +277,8 @@ mod tests {
             "warmfront_connections_total 1",
             "warmfront_reload_failures_total 1",
             "warmfront_requests_total{result=\"Hit\"} 0",
+            "warmfront_cache_lookups_total{found=\"fresh\"} 0",
+            "warmfront_cache_fetches_total{came=\"alone-not-shared\"} 0",
             "# TYPE warmfront_cache_bytes gauge",
             "warmfront_cache_bytes 42",
         ] {

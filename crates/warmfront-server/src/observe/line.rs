@@ -3,7 +3,8 @@
 //! ```text
 //! 2026-11-25T10:00:00.123Z 127.0.0.1 GET https://localhost/a?b=c 200 Miss 1024B 12.3ms <request id>
 //! ```
-//! A detailed result that adds something follows the result after a slash; a body that broke off adds
+//! A detailed result that adds something follows the result after a slash. Behind the id stands what the cache
+//! had to do with the request, as `cache: expired; confirmed by the origin`; a body that broke off adds
 //! `broken: reason` at the end. Everything a viewer sent is escaped, secrets in queries are redacted,
 //! and no header but Host, Referer and User-Agent (these two in JSON only) is written. Of each of these, and
 //! of path and query, at most 8 KiB are shown; an ellipsis stands for the rest.
@@ -12,7 +13,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use serde::Serialize;
-use warmfront::AccessRecord;
+use warmfront::{AccessRecord, Verdict};
 
 use super::date::Moment;
 use super::escape::{Redaction, cut, escaped};
@@ -44,6 +45,9 @@ pub(super) fn write_text(out: &mut Vec<u8>, record: &AccessRecord, redaction: &R
         milliseconds(record.time_taken),
         record.request_id
     );
+    if !record.cache.is_empty() {
+        let _ = write!(out, " cache: {}", record.cache);
+    }
     if let Some(failure) = &record.failure {
         let _ = write!(out, " broken: {}", one_line(failure));
     } else if !record.complete {
@@ -68,6 +72,11 @@ struct Json<'a> {
     status: u16,
     result: &'a str,
     detailed_result: &'a str,
+    /// What the first look into the cache found, by its name and in words with all that followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_reason: Option<String>,
     body_bytes: u64,
     first_byte_ms: f64,
     taken_ms: f64,
@@ -100,6 +109,8 @@ pub(super) fn write_json(out: &mut Vec<u8>, record: &AccessRecord, redaction: &R
         status: record.status,
         result: record.result,
         detailed_result: record.detailed_result,
+        cache: record.cache.found.map(Verdict::name),
+        cache_reason: (!record.cache.is_empty()).then(|| record.cache.to_string()),
         body_bytes: record.body_bytes,
         first_byte_ms: milliseconds(record.time_to_first_byte),
         taken_ms: milliseconds(record.time_taken),

@@ -361,9 +361,10 @@ fn a_viewer_is_told_what_was_decided_only_where_that_was_allowed() {
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     let program = Program::start(&template, &["--explain", "--origin", &flag]).unwrap();
-    for _ in ["miss", "hit"] {
+    for outcome in ["cache: nothing stored; fetched", "cache: fresh"] {
         let lines = told(&program);
         for expected in [
+            outcome,
             "ttl: DefaultTTL=86400: fresh for 86400 s",
             "behavior: the default behavior, which takes what no pattern does",
             "key: path /a",

@@ -33,6 +33,11 @@ impl Place {
         &self.key[..self.primary]
     }
 
+    /// Whether Vary has told where it lies.
+    pub(crate) fn is_variant(&self) -> bool {
+        self.key.len() > self.primary
+    }
+
     /// Back to the primary key.
     pub(crate) fn reset(&mut self) {
         self.key.truncate(self.primary);

@@ -79,6 +79,7 @@ fn record(target: &'static str, headers: &[(&'static str, &[u8])]) -> AccessReco
         status: 206,
         result: "Hit",
         detailed_result: "Hit",
+        cache: warmfront::reasons::CacheRecord::default(),
         body_bytes: 500,
         time_to_first_byte: Duration::from_millis(1),
         time_taken: Duration::from_millis(1500),
