@@ -265,8 +265,6 @@ impl Compiler<'_> {
         let entry = config.get("CacheTagConfig")?.entry("HeaderName")?;
         let path = format!("{path}.CacheTagConfig.HeaderName");
         let text = entry.value.as_text()?;
-        let reason = "the header stays in what is stored, but purging by tag is not built yet";
-        self.ledger.note(&entry.place, &path, Status::Inert(reason.to_owned()));
         let name = HeaderName::from_bytes(text.as_bytes()).ok();
         if name.is_none() {
             self.error(&entry.value.place, path, format!("{} is not a header name", quote(text)));

@@ -22,7 +22,7 @@ const DISTRIBUTION_CONFIG: &[Property] = &[
     inert("AnycastIpListId", Text, "the addresses given to --http and --https decide"),
     outdated("CNAMEs", "write Aliases"),
     parts("CacheBehaviors", List(&Object(CACHE_BEHAVIOR))),
-    parts("CacheTagConfig", Object(&[decided("HeaderName", TextUpTo(256)).required()])),
+    parts("CacheTagConfig", Object(&[effective("HeaderName", TextUpTo(256)).required()])),
     label("Comment"),
     decided("ConnectionFunctionAssociation", Object(&[decided("Id", Text)])),
     decided("ConnectionMode", Choice(&["direct", "tenant-only"])),
