@@ -26,6 +26,6 @@ pub use parse::ParseError;
 pub use run::{PATIENCE, run};
 pub use script::{Case, Source};
 pub use target::{
-    BoxError, BoxFuture, CaseBody, OpenError, Opener, Reply, ReplyBody, Scheme, SendError, Target,
-    Via,
+    BoxError, BoxFuture, CaseBody, OpenError, Opener, Purge, Reply, ReplyBody, Scheme, SendError,
+    Target, Via,
 };

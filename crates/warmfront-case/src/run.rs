@@ -168,6 +168,20 @@ impl Player {
                 self.settle().await;
                 Vec::new()
             }
+            Action::Purge { purge, objects } => {
+                self.settle().await;
+                let meant = match self.target.purge(purge).await {
+                    Ok(meant) => meant,
+                    Err(error) => return failed(format!("nothing was purged: {error}")),
+                };
+                self.settle().await;
+                match objects {
+                    Some(objects) if *objects != meant => {
+                        failed(format!("{meant} objects were meant, expected {objects}"))
+                    }
+                    _ => Vec::new(),
+                }
+            }
             Action::Release(gate) => {
                 let comes = |world: &World| {
                     world

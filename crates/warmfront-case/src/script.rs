@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use regex_lite::Regex;
 
-use crate::target::Scheme;
+use crate::target::{Purge, Scheme};
 use crate::text::Text;
 
 /// One case, ready to run.
@@ -79,6 +79,8 @@ pub(crate) enum Action {
     Advance(Duration),
     /// `release g1`
     Release(String),
+    /// `purge /a #tag`; how many objects it must mean, if that is said.
+    Purge { purge: Purge, objects: Option<u64> },
     /// `await origin NAME holds g1`
     AwaitHold { origin: String, gate: String },
     /// `await origin NAME count 2`

@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use crate::target::{
-    BoxError, BoxFuture, CaseBody, Reply, ReplyBody, Scheme, SendError, Target, Via,
+    BoxError, BoxFuture, CaseBody, Purge, Reply, ReplyBody, Scheme, SendError, Target, Via,
 };
 
 /// A connection.
@@ -113,6 +113,31 @@ impl Target for SocketTarget {
 
     fn now(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_millis(self.now.load(Ordering::Relaxed))
+    }
+
+    fn purge<'a>(&'a self, purge: &'a Purge) -> BoxFuture<'a, Result<u64, BoxError>> {
+        Box::pin(async move {
+            let order = serde_json::json!({
+                "distribution": purge.distribution,
+                "items": purge.items,
+                "soft": purge.soft,
+                "dryRun": purge.dry_run,
+            });
+            let stream = TcpStream::connect(self.admin).await?;
+            let request = http::Request::post("/purge")
+                .header(http::header::HOST, self.admin.to_string())
+                .header(http::header::CONTENT_TYPE, "application/json")
+                .body(CaseBody::sized(order.to_string().into()))?;
+            let via = Via { scheme: Scheme::Http, version: http::Version::HTTP_11, viewer: 0 };
+            let reply = exchange(Box::new(stream), request, via).await?;
+            let status = reply.status();
+            let body = reply.into_body().collect().await?.to_bytes();
+            let receipt: serde_json::Value = serde_json::from_slice(&body)?;
+            match (status, receipt["total"]["objects"].as_u64()) {
+                (http::StatusCode::OK, Some(objects)) => Ok(objects),
+                _ => Err(format!("/purge answers {status}: {receipt}").into()),
+            }
+        })
     }
 
     /// A round trip to the program: it was scheduled and answered, so what was ready before has had

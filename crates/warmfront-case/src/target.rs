@@ -74,6 +74,9 @@ pub trait Target: Send + Sync {
     /// The date on the target's clock.
     fn now(&self) -> SystemTime;
 
+    /// Purges, and tells how many stored responses that meant.
+    fn purge<'a>(&'a self, purge: &'a Purge) -> BoxFuture<'a, Result<u64, BoxError>>;
+
     /// Gives the target a chance to go on with what it can do without the clock. The runner calls
     /// this until nothing happens any more; one call need not finish the work.
     fn settle(&self) -> BoxFuture<'_, ()> {
@@ -83,6 +86,19 @@ pub trait Target: Send + Sync {
             }
         })
     }
+}
+
+/// What a case wants purged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Purge {
+    /// A name of the distribution; needed only where there are several.
+    pub distribution: Option<String>,
+    /// `/path`, `/path*`, `#tag`
+    pub items: Vec<String>,
+    /// What is stored becomes stale instead of gone.
+    pub soft: bool,
+    /// Nothing is purged, only counted.
+    pub dry_run: bool,
 }
 
 /// Why a distribution could not be opened; the text is shown as it is.

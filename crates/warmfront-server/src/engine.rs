@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use warmfront::cache::{CacheOptions, DiskUsage, Storage, TieredStorage};
+use warmfront::cache::{CacheOptions, DiskUsage, Purges, Storage, TieredStorage};
 use warmfront::edge::EdgeOptions;
 use warmfront::origin::sigv4::{Keys, SigV4};
 use warmfront::origin::{LocalApis, OriginSigner, Origins, OriginsOptions, Trust};
@@ -12,6 +12,7 @@ use warmfront::{Access, Clock, Edge, Observer, SystemClock, VirtualClock};
 use warmfront_core::Stack;
 
 use crate::observe::Gauge;
+use crate::purge::{self, Order, Receipt, Refused};
 
 /// Every case begins at this second, 2026-01-01 00:00:00 UTC, in this process and over sockets, so that
 /// dates can be written down.
@@ -75,6 +76,8 @@ pub(crate) struct Setup {
     pub(crate) memory: u64,
     /// Where they are kept, if not in memory alone.
     pub(crate) tiers: Option<Arc<TieredStorage>>,
+    /// What was purged before.
+    pub(crate) purges: Arc<Purges>,
     /// Where redirects to https lead.
     pub(crate) https_port: u16,
     /// Whether viewers may ask what was decided.
@@ -95,6 +98,7 @@ impl Engine {
             stack,
             memory,
             tiers,
+            purges,
             https_port,
             explain,
             clock,
@@ -109,6 +113,7 @@ impl Engine {
         let mut options = EdgeOptions::new(stack.clone(), origins);
         options.cache = CacheOptions { memory, ..CacheOptions::default() };
         options.storage = tiers.clone().map(|tiers| tiers as Arc<dyn Storage>);
+        options.purges = purges;
         options.clock = clock.clone();
         options.observer = observer;
         options.https_port = https_port;
@@ -134,6 +139,11 @@ impl Engine {
     pub(crate) fn swap(&self, stack: Arc<Stack>) {
         self.serving.store(stack.clone());
         self.edge.swap(stack);
+    }
+
+    /// Purges; not for a thread that serves.
+    pub(crate) fn purge(&self, order: &Order) -> Result<Receipt, Refused> {
+        purge::carry_out(&self.edge, &self.serving.load(), order)
     }
 
     /// What is being served, as reloads change it.

@@ -18,6 +18,7 @@ mod honesty;
 mod limits;
 mod listener;
 mod observe;
+mod purge;
 mod reload;
 mod run;
 mod source;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         cli::Command::Check(args) => check::check(&args),
         cli::Command::Explain(args) => explain::run(&args),
         cli::Command::Test(args) => cases::test(&args),
+        cli::Command::Purge(args) => purge::client::purge(&args),
         // `parse` has refused them.
         cli::Command::Unbuilt(_) => ExitCode::from(2),
     }

@@ -35,6 +35,7 @@ use crate::observe::{
     CloudFrontLogs, Counters, Drain, LogOptions, Redaction, Reopen, Sink, Trouble, Watcher,
     function_logs,
 };
+use crate::purge;
 use crate::reload::Live;
 use crate::state::State;
 use crate::watch::{Saved, Watch};
@@ -125,6 +126,8 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
     let reopen = Reopen::default();
     let trouble = |name| Trouble::new(name, notes.clone(), counters.clone(), clock.clone());
     let (logs, mut log_ends) = cloudfront_logs(args, &stack, &reopen, trouble)?;
+    let purges = purge::remembered(state.directory(), args.cache_dir.as_deref(), clock.wall())
+        .map_err(|message| Failure::new(1, message))?;
     let redaction = Redaction::new(&args.log_style.redact_query);
     let observer = Watcher::new(args.access_log, access, notes.clone(), counters.clone())
         .with(redaction, logs);
@@ -138,6 +141,7 @@ fn start(args: &RunArgs) -> Result<u8, Failure> {
         stack: stack.clone(),
         memory: args.cache_memory.0,
         tiers,
+        purges: Arc::new(purges),
         https_port: ports.https.as_ref().map_or(443, |port| port.address.port()),
         explain: args.explain,
         clock,
@@ -436,10 +440,12 @@ impl Program<'_> {
 
     fn admin(&self, address: std::net::SocketAddr, time: &Time) -> Admin {
         let (engine, ready) = (self.engine.clone(), self.ready.clone());
+        let purging = self.engine.clone();
         Admin {
             counters: self.counters.clone(),
             gauges: Box::new(move || engine.gauges()),
             not_ready: Box::new(move || (!ready.load(Relaxed)).then_some("draining")),
+            purger: Arc::new(move |order| purging.purge(order)),
             clock: time.turnable(),
             address,
         }

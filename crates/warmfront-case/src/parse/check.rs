@@ -13,7 +13,9 @@ pub(super) fn whole(case: &Case) -> Parsed<()> {
 }
 
 fn asserts_something(case: &Case) -> Parsed<()> {
-    let asserts = |step: &Step| matches!(step.action, Action::Look { .. });
+    let asserts = |step: &Step| {
+        matches!(step.action, Action::Look { .. } | Action::Purge { objects: Some(_), .. })
+    };
     if case.steps.iter().any(asserts) {
         return Ok(());
     }

@@ -8,6 +8,7 @@ mod check;
 mod cursor;
 mod lines;
 mod origin;
+mod purge;
 mod suggest;
 mod viewer;
 
@@ -124,13 +125,7 @@ fn read(case: &mut Case, statement: &Statement) -> Parsed<()> {
             }
             case.steps.push(step(action));
         }
-        "purge" => {
-            return Err(problem(
-                line,
-                "purge is not built yet: the cache has no invalidations so far; \
-                 the word is kept for them",
-            ));
-        }
+        "purge" => case.steps.push(step(purge::statement(&mut cursor)?)),
         other => {
             let hint = suggest::did_you_mean(other, STATEMENTS);
             return Err(problem(line, format!("no statement begins with {other:?}.{hint}")));

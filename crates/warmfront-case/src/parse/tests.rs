@@ -113,7 +113,10 @@ fn a_slip_gets_its_line_and_the_nearest_word() {
     refused("advance 60", 1, "time");
     refused("await origin a\nviewer 1: GET / <- 200", 1, "holds");
     refused("release g1; more", 1, "\"more\"");
-    refused("purge /a", 1, "not built yet");
+    refused("purge", 1, "purge /a");
+    refused("purge a", 1, "\"a\"");
+    refused("purge --hard /a", 1, "--hard");
+    refused("purge /a <- two objects", 1, "\"two\"");
 }
 
 #[test]

@@ -17,8 +17,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use warmfront_case::{
-    BoxError, BoxFuture, CaseBody, OpenError, Opener, Reply, ReplyBody, Scheme, SendError, Source,
-    Target, Via,
+    BoxError, BoxFuture, CaseBody, OpenError, Opener, Purge, Reply, ReplyBody, Scheme, SendError,
+    Source, Target, Via,
 };
 
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,6 +28,8 @@ pub(crate) struct FakeEdge {
     clock: watch::Sender<SystemTime>,
     cache: Mutex<HashMap<String, Stored>>,
     fetching: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// How often anything was purged: what was asked for before is not stored.
+    purges: Mutex<u64>,
 }
 
 #[derive(Clone)]
@@ -73,6 +75,7 @@ pub(crate) fn open(
         clock: watch::Sender::new(epoch),
         cache: Mutex::default(),
         fetching: Mutex::default(),
+        purges: Mutex::default(),
     }))
 }
 
@@ -100,6 +103,11 @@ impl Target for Fake {
     fn now(&self) -> SystemTime {
         self.0.now()
     }
+
+    fn purge<'a>(&'a self, purge: &'a Purge) -> BoxFuture<'a, Result<u64, BoxError>> {
+        let purged = self.0.purge(purge);
+        Box::pin(async move { Ok(purged) })
+    }
 }
 
 impl FakeEdge {
@@ -109,6 +117,25 @@ impl FakeEdge {
 
     pub(crate) fn now(&self) -> SystemTime {
         *self.clock.borrow()
+    }
+
+    /// Paths only: the fake knows no tags, and what it calls soft is gone.
+    pub(crate) fn purge(&self, purge: &Purge) -> u64 {
+        let mut cache = self.cache.lock().unwrap();
+        let before = cache.len();
+        let mut kept = cache.clone();
+        kept.retain(|path, _| {
+            !purge.items.iter().any(|item| match item.strip_suffix('*') {
+                Some(prefix) => path.starts_with(prefix),
+                None => path == item,
+            })
+        });
+        let purged = (before - kept.len()) as u64;
+        if !purge.dry_run {
+            *self.purges.lock().unwrap() += 1;
+            *cache = kept;
+        }
+        purged
     }
 
     pub(crate) async fn call(
@@ -126,6 +153,7 @@ impl FakeEdge {
         }
         let lock = self.fetching.lock().unwrap().entry(path.clone()).or_default().clone();
         let alone = lock.lock().await;
+        let before = *self.purges.lock().unwrap();
         if let Some(hit) = self.hit(&path) {
             return hit;
         }
@@ -154,7 +182,11 @@ impl FakeEdge {
                     fresh_for: Duration::from_secs(max_age),
                 };
                 let body = Box::pin(full(stored.body.clone())) as ReplyBody;
-                self.cache.lock().unwrap().insert(path, stored);
+                let mut cache = self.cache.lock().unwrap();
+                if *self.purges.lock().unwrap() == before {
+                    cache.insert(path, stored);
+                }
+                drop(cache);
                 Response::from_parts(head, body)
             }
             Err(error) => Response::from_parts(head, Box::pin(Broken(Some(error)))),

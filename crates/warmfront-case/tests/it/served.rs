@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use warmfront_case::socket::{Connect, Io, SocketTarget};
-use warmfront_case::{BoxFuture, OpenError, Opener, Scheme, Source, Target};
+use warmfront_case::{BoxFuture, OpenError, Opener, Purge, Scheme, Source, Target};
 
 use crate::fake::{self, FakeEdge};
 
@@ -90,6 +90,19 @@ async fn admin(servers: &mut JoinSet<()>, edge: Arc<FakeEdge>) -> SocketAddr {
             let service = service_fn(move |request: http::Request<Incoming>| {
                 let edge = edge.clone();
                 async move {
+                    if request.uri().path() == "/purge" {
+                        let order = request.into_body().collect().await.unwrap().to_bytes();
+                        let order: serde_json::Value = serde_json::from_slice(&order).unwrap();
+                        let items = order["items"].as_array().unwrap().iter();
+                        let purge = Purge {
+                            items: items.map(|item| item.as_str().unwrap().to_owned()).collect(),
+                            dry_run: order["dryRun"].as_bool().unwrap(),
+                            ..Purge::default()
+                        };
+                        let receipt =
+                            format!(r#"{{"total":{{"objects":{}}}}}"#, edge.purge(&purge));
+                        return Ok(http::Response::new(Full::new(bytes::Bytes::from(receipt))));
+                    }
                     let by = request.uri().query().and_then(|q| q.strip_prefix("ms=")).unwrap();
                     edge.advance(Duration::from_millis(by.parse().unwrap()));
                     let now = edge.now().duration_since(SystemTime::UNIX_EPOCH).unwrap();

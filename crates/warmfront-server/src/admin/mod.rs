@@ -1,8 +1,10 @@
-//! The admin port: `/healthz`, `/readyz`, `/metrics`, and the clock of tests.
+//! The admin port: `/healthz`, `/readyz`, `/metrics`, `/purge`, and the clock of tests.
 //!
 //! It runs on the main thread, beside the workers, and has file descriptors in reserve, so it answers
 //! while they are busy. A browser that was lured to a name that resolves to this machine (DNS rebinding)
 //! is refused by its Host.
+
+mod purge;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -22,6 +24,7 @@ use warmfront::{Clock as _, VirtualClock};
 
 use crate::listener::tcp::accept;
 use crate::observe::{Counters, Gauge};
+pub(crate) use purge::Purger;
 
 /// Connections of the admin port at a time.
 pub(crate) const CONNECTIONS: usize = 64;
@@ -35,6 +38,8 @@ pub(crate) struct Admin {
     pub(crate) gauges: Box<dyn Fn() -> Vec<Gauge> + Send + Sync>,
     /// For `/readyz`: why not yet, or no longer.
     pub(crate) not_ready: Box<dyn Fn() -> Option<&'static str> + Send + Sync>,
+    /// For `/purge`.
+    pub(crate) purger: Purger,
     /// With `--virtual-clock`: what `/clock/advance` turns.
     pub(crate) clock: Option<VirtualClock>,
     /// Where the port is; its address is accepted as Host beside the loopback names.
@@ -60,9 +65,8 @@ impl Admin {
                 // Ends with its connection; an idle one is closed by hyper's own limit below.
                 tokio::spawn(async move {
                     let service = service_fn(|request: Request<hyper::body::Incoming>| {
-                        let reply =
-                            admin.answer(request.method(), request.uri(), request.headers());
-                        std::future::ready(Ok::<_, Infallible>(reply))
+                        let admin = admin.clone();
+                        async move { Ok::<_, Infallible>(admin.reply(request).await) }
                     });
                     let served = http1::Builder::new()
                         .timer(TokioTimer::new())
@@ -75,6 +79,14 @@ impl Admin {
             trouble,
         )
         .await;
+    }
+
+    async fn reply(&self, request: Request<hyper::body::Incoming>) -> Response<Full<Bytes>> {
+        let (uri, headers) = (request.uri(), request.headers());
+        if uri.path() == purge::PATH && is_ours(uri, headers, self.address) {
+            return purge::answer(request, self.address, self.purger.clone()).await;
+        }
+        self.answer(request.method(), uri, headers)
     }
 
     fn answer(
@@ -104,7 +116,7 @@ impl Admin {
             }
             "/clock/advance" if self.clock.is_some() => self.advance(method, uri.query()),
             "/healthz" | "/readyz" | "/metrics" => not_allowed("GET, HEAD"),
-            _ => text(StatusCode::NOT_FOUND, "here are /healthz, /readyz and /metrics\n"),
+            _ => text(StatusCode::NOT_FOUND, "here are /healthz, /readyz, /metrics and /purge\n"),
         }
     }
 
@@ -160,7 +172,12 @@ fn is_ours(uri: &http::Uri, headers: &HeaderMap, bound: SocketAddr) -> bool {
         },
         _ => return false,
     };
-    let name = without_port(named);
+    is_this_machine(named, bound)
+}
+
+/// Whether a host, with or without a port, is this machine.
+fn is_this_machine(host: &str, bound: SocketAddr) -> bool {
+    let name = without_port(host);
     if name.eq_ignore_ascii_case("localhost") {
         return true;
     }
@@ -190,6 +207,7 @@ mod tests {
             counters: Arc::new(Counters::default()),
             gauges: Box::new(Vec::new),
             not_ready: Box::new(move || not_ready),
+            purger: Arc::new(|_| panic!("nobody purges here")),
             clock,
             address: "127.0.0.1:9900".parse().unwrap(),
         }

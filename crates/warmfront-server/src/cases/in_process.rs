@@ -11,13 +11,14 @@ use bytes::Bytes;
 use clap::Parser;
 use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http_body::{Frame, SizeHint};
+use warmfront::cache::Purges;
 use warmfront::{
     Access, Body, BodyError, Clock as _, Edge, Handover, Handshake, TlsInfo, Viewer, ViewerRequest,
     VirtualClock,
 };
 use warmfront_case::{
-    BoxError, BoxFuture, CaseBody, OpenError, Opener, Reply, ReplyBody, Scheme, SendError, Source,
-    Target, Via,
+    BoxError, BoxFuture, CaseBody, OpenError, Opener, Purge, Reply, ReplyBody, Scheme, SendError,
+    Source, Target, Via,
 };
 use warmfront_core::Stack;
 use warmfront_core::origin;
@@ -27,6 +28,7 @@ use crate::credentials::Credentials;
 use crate::engine::{Engine, Setup, beginning};
 use crate::functions::LocalFunctions;
 use crate::geography;
+use crate::purge::Order;
 use crate::source::options;
 
 /// Memory for stored responses while a case runs.
@@ -135,6 +137,7 @@ impl Opener for InProcess<'_> {
                 stack,
                 tiers: None,
                 memory: CACHE,
+                purges: Arc::new(Purges::in_memory(beginning())),
                 https_port: 443,
                 explain,
                 clock: shared,
@@ -143,14 +146,15 @@ impl Opener for InProcess<'_> {
                 keys: Arc::new(Credentials::example()),
                 access,
             });
-            let target =
-                EdgeTarget { edge: engine.for_worker(), clock, functions, _scratch: scratch };
+            let edge = engine.for_worker();
+            let target = EdgeTarget { engine, edge, clock, functions, _scratch: scratch };
             Ok(Arc::new(target) as Arc<dyn Target>)
         })
     }
 }
 
 struct EdgeTarget {
+    engine: Engine,
     edge: Edge,
     clock: VirtualClock,
     functions: LocalFunctions,
@@ -198,6 +202,18 @@ impl Target for EdgeTarget {
 
     fn now(&self) -> SystemTime {
         self.clock.wall()
+    }
+
+    fn purge<'a>(&'a self, purge: &'a Purge) -> BoxFuture<'a, Result<u64, BoxError>> {
+        let order = Order {
+            distribution: purge.distribution.clone(),
+            items: purge.items.clone(),
+            soft: purge.soft,
+            dry_run: purge.dry_run,
+        };
+        let receipt = self.engine.purge(&order);
+        let objects = receipt.map(|receipt| receipt.total.objects);
+        Box::pin(async { objects.map_err(|refused| refused.message.into()) })
     }
 }
 

@@ -58,8 +58,41 @@ impl fmt::Display for Size {
     }
 }
 
+/// A measured number of bytes, to a tenth of the largest binary unit that leaves one at least.
+pub(crate) fn in_units(bytes: u64) -> String {
+    let unit = UNITS_OF_1024.iter().rev().find(|(_, size)| bytes >= *size);
+    match unit {
+        None => format!("{bytes} B"),
+        Some((name, size)) => {
+            let tenths = u128::from(bytes) * 10 / u128::from(*size);
+            match tenths % 10 {
+                0 => format!("{} {name}", tenths / 10),
+                tenth => format!("{}.{tenth} {name}", tenths / 10),
+            }
+        }
+    }
+}
+
+const UNITS_OF_1024: [(&str, u64); 4] =
+    [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_measure_is_told_to_a_tenth() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1 KiB"),
+            (1536, "1.5 KiB"),
+            (4096 + 100, "4 KiB"),
+            (12 << 20, "12 MiB"),
+            (u64::MAX, "16777215.9 TiB"),
+        ] {
+            assert_eq!(super::in_units(bytes), text);
+        }
+    }
+
     use super::*;
 
     #[test]

@@ -12,8 +12,6 @@ pub(crate) enum UnbuiltCommand {
     #[command(hide = true, disable_help_flag = true)]
     Function(Rest),
     #[command(hide = true, disable_help_flag = true)]
-    Purge(Rest),
-    #[command(hide = true, disable_help_flag = true)]
     Kvs(Rest),
     #[command(hide = true, disable_help_flag = true)]
     Top(Rest),
@@ -39,12 +37,13 @@ impl UnbuiltCommand {
     pub(super) fn refusal(&self) -> String {
         let name = match self {
             UnbuiltCommand::Function(_) => "function",
-            UnbuiltCommand::Purge(_) => "purge",
             UnbuiltCommand::Kvs(_) => "kvs",
             UnbuiltCommand::Top(_) => "top",
             UnbuiltCommand::Log(_) => "log",
         };
-        format!("warmfront {name} is not built yet; this version has run, check, explain and test")
+        format!(
+            "warmfront {name} is not built yet; this version has run, check, explain, test and purge"
+        )
     }
 }
 

@@ -14,6 +14,7 @@ mod harness;
 mod interim;
 mod logs;
 mod origin;
+mod purging;
 mod serving;
 mod watching;
 mod websocket;
