@@ -337,6 +337,17 @@ impl Fetch {
         true
     }
 
+    /// A response that came of another request than a fetch's own, such as a POST.
+    pub(crate) async fn keep_answer(
+        self,
+        source: Source,
+        request: HeaderMap,
+        delay: Duration,
+        response: OriginResponse,
+    ) {
+        self.keep(source, &request, delay, response).await;
+    }
+
     /// A response to look at: it is stored while it streams, or it goes to the leading viewer alone. An
     /// error that is stored may have a page in its place.
     async fn keep(
@@ -466,9 +477,7 @@ impl Fetch {
 
     /// The cache tags in `headers`; `None` where they say nothing of any.
     fn tags(&self, headers: &HeaderMap, asking: &Asking) -> Option<CacheTags> {
-        let name = self.origination.distribution.cache_tag_header.as_ref()?;
-        let is_s3 = asking.is_s3();
-        CacheTags::are_in(headers, name, is_s3).then(|| CacheTags::of(headers, name, is_s3))
+        self.origination.tags(headers, asking)
     }
 
     fn hand_to_leader(self, mut response: OriginResponse) {

@@ -5,6 +5,8 @@
 //!
 //! Each line calls one room and matches on its answer. What happens behind a miss is `fetch`'s story.
 
+mod changing;
+mod head;
 mod passing;
 mod redirect;
 mod sharing;
@@ -16,6 +18,7 @@ use bytes::Bytes;
 use http::{HeaderName, Method, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
+use tokio::sync::oneshot::Receiver;
 use warmfront_core::admission::{Admission, Refusal, admit};
 use warmfront_core::caching::NotStored;
 use warmfront_core::http::framing::check_request;
@@ -30,7 +33,8 @@ use warmfront_core::{Behavior, Distribution};
 use crate::asked::Asked;
 use crate::body::Body;
 use crate::cache::{
-    CacheKey, Content, Generation, Join, Outcome, Place, Present, Reading, StoredResponse,
+    CacheKey, Content, Generation, Join, Outcome, Permit, Place, Present, Reading, StoredResponse,
+    Ticket,
 };
 use crate::deployment::{Deployed, deployed};
 use crate::edge::{Edge, Shared};
@@ -39,6 +43,7 @@ use crate::exchange::{Exchange, Scope};
 use crate::explaining::Kept;
 use crate::fetch::{Fetch, Judged, Variant, nothing_stored};
 use crate::lookup::{Verdict, nothing_at, verdict};
+use crate::origin::OriginResponse;
 use crate::origination::{Originated, Origination};
 use crate::reasons::{Alone, Came};
 use crate::request::{Reply, Viewer, ViewerRequest};
@@ -237,7 +242,7 @@ impl Route<'_> {
         let mut now = self.exchange.started();
         loop {
             if self.head.method == Method::HEAD {
-                return self.head_from_origin(stale).await;
+                return self.head_from_origin(place, stale).await;
             }
             let alone = self.goes_alone(place, nothing_stored(&stale));
             let join = if alone.is_some() { Join::TooLate } else { cache.fills.join(place.key()) };
@@ -287,28 +292,30 @@ impl Route<'_> {
                     self.start_fetch(place, cache.fills.alone(place.key()), stale)
                 }
             };
-            return match ticket.outcome().await {
-                // The fetch ended without an answer, which only a defect in it can cause.
-                Outcome::Abandoned => self.failed(500, "Error"),
-                Outcome::NotShared => match private.await {
-                    Ok(mut response) => {
-                        if let Some(reason) = response.head.extensions.get::<NotStored>() {
-                            self.exchange.kept(|| Kept::No(*reason));
-                            told.not_stored(*reason);
-                        }
-                        told.came(Came::Fetched);
-                        let is_judged = response.head.extensions.remove::<Judged>().is_some();
-                        let answer = respond::relayed(self.behavior, response);
-                        if is_judged {
-                            answer
-                        } else {
-                            respond::under_conditions(self.head, answer)
-                        }
+            return self.answer_led(ticket, private).await;
+        }
+    }
+
+    /// What the fetch that this request has led brings: a response for everyone, or one for it alone.
+    async fn answer_led(&self, ticket: Ticket, private: Receiver<OriginResponse>) -> Answer {
+        let told = self.exchange.told;
+        match ticket.outcome().await {
+            // The fetch ended without an answer, which only a defect in it can cause.
+            Outcome::Abandoned => self.failed(500, "Error"),
+            Outcome::NotShared => match private.await {
+                Ok(mut response) => {
+                    if let Some(reason) = response.head.extensions.get::<NotStored>() {
+                        self.exchange.kept(|| Kept::No(*reason));
+                        told.not_stored(*reason);
                     }
-                    Err(_) => self.failed(500, "Error"),
-                },
-                outcome => self.answer_outcome(outcome, ticket, true),
-            };
+                    told.came(Came::Fetched);
+                    let is_judged = response.head.extensions.remove::<Judged>().is_some();
+                    let answer = respond::relayed(self.behavior, response);
+                    if is_judged { answer } else { respond::under_conditions(self.head, answer) }
+                }
+                Err(_) => self.failed(500, "Error"),
+            },
+            outcome => self.answer_outcome(outcome, ticket, true),
         }
     }
 
@@ -367,7 +374,7 @@ impl Route<'_> {
         self.judge(place, stored, now)
     }
 
-    fn answer_outcome(&self, outcome: Outcome, ticket: crate::cache::Ticket, led: bool) -> Answer {
+    fn answer_outcome(&self, outcome: Outcome, ticket: Ticket, led: bool) -> Answer {
         let now = self.exchange.shared().clock.monotonic();
         let told = self.exchange.told;
         told.settled(now.saturating_sub(self.exchange.started()));
@@ -410,9 +417,9 @@ impl Route<'_> {
     fn start_fetch(
         &self,
         place: &Place,
-        (permit, ticket): (crate::cache::Permit, crate::cache::Ticket),
+        (permit, ticket): (Permit, Ticket),
         stale: Option<Arc<StoredResponse>>,
-    ) -> (crate::cache::Ticket, tokio::sync::oneshot::Receiver<crate::OriginResponse>) {
+    ) -> (Ticket, Receiver<OriginResponse>) {
         let lead = (permit, ticket);
         let asked = self.exchange.asks().clone();
         let (fetch, ticket, private) = self.fetch_telling(place, lead, stale, asked);
@@ -424,10 +431,10 @@ impl Route<'_> {
     fn fetch_telling(
         &self,
         place: &Place,
-        (permit, ticket): (crate::cache::Permit, crate::cache::Ticket),
+        (permit, ticket): (Permit, Ticket),
         stale: Option<Arc<StoredResponse>>,
         asked: Arc<Asked>,
-    ) -> (Fetch, crate::cache::Ticket, tokio::sync::oneshot::Receiver<crate::OriginResponse>) {
+    ) -> (Fetch, Ticket, Receiver<OriginResponse>) {
         // The answer is as young as the permit, so it must not confirm what was purged before that.
         let stale = self.exchange.shared().cache.unpurged(permit.key.as_bytes(), stale);
         let (leader, private) = tokio::sync::oneshot::channel();

@@ -10,7 +10,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use warmfront_core::caching::freshness::may_answer_for_failing_origin;
-use warmfront_core::caching::{ResponseFacts, Storable, storable};
+use warmfront_core::caching::{CacheTags, ResponseFacts, Storable, storable};
 use warmfront_core::compression::wanted;
 use warmfront_core::http::storable_head::passed_head;
 use warmfront_core::origin::{Attempted, Failover, OriginKind, Scheme};
@@ -270,6 +270,13 @@ impl Origination {
     /// How long an error of the origin is kept at least, and the origin left alone after one.
     pub(crate) fn error_caching_min_ttl(&self, status: u16) -> Duration {
         self.distribution.error_caching_min_ttl(self.behavior.rules, status)
+    }
+
+    /// The cache tags in the headers of a response; `None` where they say nothing of any.
+    pub(crate) fn tags(&self, headers: &HeaderMap, asking: &Asking) -> Option<CacheTags> {
+        let name = self.distribution.cache_tag_header.as_ref()?;
+        let is_s3 = asking.is_s3();
+        CacheTags::are_in(headers, name, is_s3).then(|| CacheTags::of(headers, name, is_s3))
     }
 
     /// What the cache makes of a response to a request with the headers `request`.

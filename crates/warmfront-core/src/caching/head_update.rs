@@ -1,6 +1,6 @@
 //! What the answer to a HEAD says about the stored answer to a GET (RFC 9111 §4.3.5).
 
-use ::http::header::{CONTENT_LENGTH, ETAG, LAST_MODIFIED};
+use ::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG, LAST_MODIFIED, VARY};
 use ::http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::CacheRules;
@@ -17,12 +17,12 @@ pub enum HeadSays {
     Outdated,
 }
 
-/// Holds the answer to a HEAD against the stored response that it could have been answered from. `length`: of
-/// the stored body as the origin sent it; `None` where that is not known any more.
+/// Holds the answer to a HEAD against the stored response that it could have been answered from, whose body has
+/// `length` octets. Of another encoding, its length says nothing.
 pub fn head_says(
     rules: CacheRules,
     stored: (StatusCode, &HeaderMap),
-    length: Option<u64>,
+    length: u64,
     status: StatusCode,
     answer: &HeaderMap,
 ) -> HeadSays {
@@ -35,9 +35,12 @@ pub fn head_says(
     };
     let says_length =
         answer.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let is_of_other_length =
-        says_length.zip(length).is_some_and(|(said, length): (u64, u64)| said != length);
-    if is_other(ETAG) || is_other(LAST_MODIFIED) || is_of_other_length {
+    let is_of_other_length = answer.get(CONTENT_ENCODING) == stored.get(CONTENT_ENCODING)
+        && says_length.is_some_and(|said: u64| said != length);
+    // Another Vary selects by other fields, so it is another response.
+    let varies_otherwise =
+        answer.contains_key(VARY) && !answer.get_all(VARY).iter().eq(stored.get_all(VARY).iter());
+    if varies_otherwise || is_other(ETAG) || is_other(LAST_MODIFIED) || is_of_other_length {
         HeadSays::Outdated
     } else {
         HeadSays::Confirmed
@@ -61,7 +64,7 @@ mod tests {
         let says = |rules, of: u16, status: u16| {
             let status = StatusCode::from_u16(status).unwrap();
             let of = (StatusCode::from_u16(of).unwrap(), &stored);
-            head_says(rules, of, Some(10), status, &answer)
+            head_says(rules, of, 10, status, &answer)
         };
         assert_eq!(says(CacheRules::RFC9111, 200, 200), expected, "{stored:?} {answer:?}");
         for (rules, of, status) in [
@@ -92,11 +95,11 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_is_not_known_is_not_compared() {
-        let nothing = HeaderMap::new();
-        let answer = fixture::headers(&["content-length: 11"]);
-        let stored = (StatusCode::OK, &nothing);
-        let says = head_says(CacheRules::RFC9111, stored, None, StatusCode::OK, &answer);
-        assert_eq!(says, Confirmed);
+    fn what_is_encoded_or_varies_otherwise_is_told_apart() {
+        let stored = &["vary: accept"];
+        check(stored, &["content-length: 11", "content-encoding: br"], Confirmed);
+        check(stored, &["vary: accept"], Confirmed);
+        check(stored, &["vary: accept-language"], Outdated);
+        check(&[], &["vary: accept"], Outdated);
     }
 }

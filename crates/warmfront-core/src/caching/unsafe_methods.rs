@@ -1,7 +1,7 @@
 //! What methods that change things do to a cache (RFC 9111 §4.4, RFC 9110 §9.3.3): which stored responses they
 //! make invalid, and when the answer to a POST is what a GET would bring.
 
-use ::http::header::{CONTENT_LOCATION, LOCATION};
+use ::http::header::{CONTENT_LOCATION, LOCATION, VARY};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::{CacheRules, Lifetime, TtlSource};
@@ -43,6 +43,8 @@ pub fn stands_for_get(
         && status == StatusCode::OK
         && names_its_lifetime
         && !lifetime.fresh_for.is_zero()
+        // What a POST brings along is not what a GET would select by.
+        && !answer.contains_key(VARY)
         && answer.get_all(CONTENT_LOCATION).iter().count() == 1
         && named(request, answer, CONTENT_LOCATION).any(|place| place == target)
 }
@@ -169,5 +171,6 @@ mod tests {
             check(&Method::POST, 200, &[other], minute, false);
         }
         check(&Method::POST, 200, &[here, here], minute, false);
+        check(&Method::POST, 200, &[here, "vary: accept"], minute, false);
     }
 }

@@ -16,7 +16,7 @@ use crate::http::{cookie, encoding, hop_by_hop, query};
 use crate::request_view::RequestView;
 use crate::{Behavior, Distribution};
 
-pub use address::KeyAddress;
+pub use address::{KeyAddress, address_of};
 
 /// Appends the key of `request` to `key`.
 ///

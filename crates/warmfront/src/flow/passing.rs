@@ -1,20 +1,14 @@
-//! What only passes through, to one viewer: requests whose answers are never stored, gRPC calls, and
-//! connections that leave HTTP.
+//! What only passes through, to one viewer: gRPC calls, and connections that leave HTTP.
 //!
 //! None is ever cached or shared. When they begin is the flow's decision.
 
-use std::sync::Arc;
-
 use http::{StatusCode, Version};
-use http_body::Body as _;
 use warmfront_core::http::upgrade::{self, Protocol};
 
 use super::Route;
 use crate::body::Body;
-use crate::cache::StoredResponse;
-use crate::reasons::{Alone, Came};
 use crate::request::IdleLimit;
-use crate::respond::{self, Answer, result};
+use crate::respond::{self, Answer};
 use crate::tunnel::{Handover, Tunnel};
 
 impl Route<'_> {
@@ -62,42 +56,6 @@ impl Route<'_> {
             }
             // Only a connector of an application can do that.
             None => self.failed(502, "OriginInvalidResponseError"),
-        }
-    }
-
-    /// A HEAD that the cache cannot answer: forwarded as HEAD, and nothing is stored.
-    pub(super) async fn head_from_origin(&self, stale: Option<Arc<StoredResponse>>) -> Answer {
-        self.exchange.told.came(Came::Alone(Alone::Head));
-        let origination = self.origination(self.exchange.asks().clone(), false);
-        let sent = origination.pass(Body::empty()).await.result;
-        let failing = match &sent {
-            Ok(response) => response.head.status.is_server_error(),
-            Err(_) => true,
-        };
-        if let Some(stale) = stale.filter(|stale| failing && origination.may_answer(stale)) {
-            let now = self.exchange.shared().clock.monotonic();
-            return respond::from_stored(
-                self.exchange.id(),
-                self.head,
-                &stale,
-                None,
-                result::REFRESH_HIT,
-                now,
-            );
-        }
-        match sent {
-            Ok(response) => respond::relayed(self.behavior, origination.compressed(response)),
-            Err(error) => self.failed(error.status(), error.detailed_result()),
-        }
-    }
-
-    /// A request that is never answered from the cache.
-    pub(super) async fn answer_from_origin(&self, body: Body) -> Answer {
-        let has_body = !body.is_end_stream();
-        let origination = self.origination(self.exchange.asks().clone(), has_body);
-        match origination.pass(body).await.result {
-            Ok(response) => respond::relayed(self.behavior, response),
-            Err(error) => self.failed(error.status(), error.detailed_result()),
         }
     }
 }

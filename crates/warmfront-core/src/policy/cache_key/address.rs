@@ -1,5 +1,7 @@
 //! A cache key read again: which object of which distribution it is, whatever the variant. Invalidations ask.
 
+use super::WHOLE_URL;
+
 /// Where an object is, as its key says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyAddress<'a> {
@@ -9,6 +11,22 @@ pub struct KeyAddress<'a> {
     pub path: &'a str,
     /// What the key has of the query; empty for none.
     pub query: &'a str,
+}
+
+/// The beginning of a key that all variants of its object have in common, as
+/// [`write_address`](super::write_address) has written it. `None` for other bytes.
+pub fn address_of(key: &[u8]) -> Option<&[u8]> {
+    let mut rest = key;
+    part(&mut rest)?;
+    length(&mut rest)?;
+    part(&mut rest)?;
+    let kind = take(&mut rest, 1)?[0];
+    part(&mut rest)?;
+    if kind & WHOLE_URL != 0 {
+        part(&mut rest)?;
+        part(&mut rest)?;
+    }
+    key.get(..key.len() - rest.len())
 }
 
 impl<'a> KeyAddress<'a> {

@@ -31,6 +31,16 @@ pub enum Entry {
     Reserved(u64),
 }
 
+impl Entry {
+    /// The epoch that it names.
+    pub(super) fn epoch(&self) -> u64 {
+        match self {
+            Entry::Purge(record) => record.epoch,
+            Entry::Floor(epoch) | Entry::Reserved(epoch) => *epoch,
+        }
+    }
+}
+
 /// Keeps entries over the end of the process: the seam behind which the file lives.
 pub trait PurgeLog: std::fmt::Debug + Send {
     /// Adds `entries`. They are safe when this returns, also if the power fails then. After an error the next

@@ -5,6 +5,7 @@
 //! that was the newest when its origin was asked, and a lookup compares. What an item covers is decided in
 //! `warmfront_core::caching::invalidation`.
 
+mod changes;
 mod log;
 mod matchers;
 mod receipt;
@@ -18,9 +19,10 @@ use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::SystemTime;
 
 use warmfront_core::caching::{CacheTags, Invalidation};
-use warmfront_core::policy::cache_key::KeyAddress;
+use warmfront_core::policy::cache_key::{KeyAddress, address_of};
 
 use super::StoredMeta;
+use changes::Changes;
 pub use log::{Entry, FileLog, PurgeLog, Trouble};
 pub(crate) use receipt::count;
 pub use receipt::{Counted, Receipt};
@@ -62,6 +64,8 @@ pub enum PurgedBy {
     Prefix,
     /// One of its tags.
     Tag,
+    /// No purge: a request that changed what its URI names (RFC 9111 §4.4).
+    Change,
 }
 
 impl fmt::Display for PurgedBy {
@@ -71,6 +75,7 @@ impl fmt::Display for PurgedBy {
             PurgedBy::Path => "by its path",
             PurgedBy::Prefix => "by a wildcard",
             PurgedBy::Tag => "by a tag",
+            PurgedBy::Change => "by a request that changed it",
         })
     }
 }
@@ -91,8 +96,12 @@ const SLACK: usize = 1024;
 /// What was purged.
 #[derive(Debug)]
 pub struct Purges {
-    /// The newest epoch; a lookup asks no more when it has seen this one.
+    /// The newest epoch, which whoever asks an origin keeps.
     epoch: AtomicU64,
+    /// The epoch of the newest purge; a lookup looks for none when it has seen this one.
+    newest: AtomicU64,
+    /// What requests changed, which is not for lookups to wait for.
+    changes: Changes,
     registry: RwLock<Registry>,
     kept: Mutex<Kept>,
 }
@@ -127,8 +136,11 @@ impl Purges {
     /// the file: then everything that was stored before counts as purged.
     pub fn in_file(path: &Path, now: SystemTime) -> io::Result<(Self, Option<Trouble>)> {
         let (log, read) = FileLog::open(path)?;
-        let purges = Self::kept_in(Box::new(log), read.entries, read.trouble.is_some(), now)?;
-        Ok((purges, read.trouble))
+        let newest = read.entries.iter().map(Entry::epoch).fold(at(now), u64::max);
+        let (changes, is_known) = Changes::in_file(&path.with_extension("changes"), newest)?;
+        let is_new = read.trouble.is_some() || !is_known;
+        let purges = Self::kept_in(Box::new(log), read.entries, is_new, now)?;
+        Ok((Self { changes, ..purges }, read.trouble))
     }
 
     /// Purges in `log`, which has these entries. `is_new`: what was purged before is not known.
@@ -164,6 +176,8 @@ impl Purges {
     fn starting(registry: Registry, log: Option<Box<dyn PurgeLog>>) -> Self {
         Self {
             epoch: AtomicU64::new(registry.newest()),
+            newest: AtomicU64::new(registry.newest()),
+            changes: Changes::default(),
             registry: RwLock::new(registry),
             kept: Mutex::new(Kept { log, reserved: 0, is_behind: false }),
         }
@@ -200,6 +214,7 @@ impl Purges {
         }
         registry.at_least(epoch);
         // After the items: who sees the number finds them.
+        self.newest.store(epoch, Ordering::Release);
         self.epoch.store(epoch, Ordering::Release);
         let live = registry.len();
         drop(registry);
@@ -214,10 +229,39 @@ impl Purges {
         (epoch, done.map_err(NotKept))
     }
 
-    /// How the response under `key` stands. Compares one number when nothing was purged since it was last asked.
+    /// An unsafe request has changed what lies under these addresses
+    /// ([`write_address`](warmfront_core::policy::cache_key::write_address)): what was stored before this call, or is
+    /// being fetched, is gone for every request that comes after it. Takes the same time whatever is stored.
+    pub(crate) fn changed<'a>(&self, addresses: impl Iterator<Item = &'a [u8]>) {
+        let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
+        let epoch = registry.newest() + 1;
+        for address in addresses {
+            self.changes.note(address, epoch);
+        }
+        registry.at_least(epoch);
+        self.epoch.store(epoch, Ordering::Release);
+        drop(registry);
+        // A request does not wait for a purge that is being written. Should this fail, the next one tries again.
+        if let Ok(mut kept) = self.kept.try_lock()
+            && epoch + RESERVE / 2 > kept.reserved
+            && kept.append(&[Entry::Reserved(epoch + RESERVE)]).is_ok()
+        {
+            kept.reserved = epoch + RESERVE;
+        }
+    }
+
+    fn is_changed(&self, key: &[u8], epoch: u64) -> bool {
+        self.changes.last(|| address_of(key).map(changes::place)) > epoch
+    }
+
+    /// How the response under `key` stands. Compares one number when nothing was purged since it was last asked,
+    /// and another one where requests change what is stored.
     pub fn standing(&self, key: &[u8], meta: &StoredMeta) -> Standing {
-        let now = self.epoch();
-        if meta.epoch == now || meta.checked.0.load(Ordering::Relaxed) == now {
+        if self.is_changed(key, meta.epoch) {
+            return Standing::Gone(PurgedBy::Change);
+        }
+        let now = self.newest.load(Ordering::Acquire);
+        if meta.epoch >= now || meta.checked.0.load(Ordering::Relaxed) >= now {
             return Standing::Untouched;
         }
         let registry = self.read();
@@ -238,7 +282,10 @@ impl Purges {
         epoch: u64,
         tags: impl FnOnce() -> Option<CacheTags>,
     ) -> bool {
-        if epoch == self.epoch() {
+        if self.is_changed(key, epoch) {
+            return true;
+        }
+        if epoch >= self.newest.load(Ordering::Acquire) {
             return false;
         }
         let tags = tags();

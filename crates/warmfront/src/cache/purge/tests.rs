@@ -150,3 +150,44 @@ fn a_log_does_not_grow_without_end() {
     assert_eq!(again.standing(&key("/7"), &stored), Standing::Gone(PurgedBy::Path));
     assert_eq!(again.standing(&key("/x"), &stored), Standing::Untouched);
 }
+
+#[test]
+fn a_change_makes_every_variant_of_its_address_gone_and_nothing_else() {
+    let purges = Purges::in_memory(second(1));
+    let before = fetched(purges.epoch());
+    let variant = [key("/a"), b"\x01variant".to_vec()].concat();
+    let address = address_of(&variant).unwrap();
+    purges.changed([address].into_iter());
+    let gone = Standing::Gone(PurgedBy::Change);
+    assert_eq!(purges.standing(&key("/a"), &before), gone);
+    assert_eq!(purges.standing(&variant, &before), gone);
+    assert!(purges.outdates(&key("/a"), before.epoch, || None), "also while it is being fetched");
+    assert_eq!(purges.standing(&key("/b"), &before), Standing::Untouched);
+    assert!(!purges.outdates(&key("/b"), before.epoch, || None));
+    let after = fetched(purges.epoch());
+    assert_eq!(purges.standing(&key("/a"), &after), Standing::Untouched);
+    // Purges and changes count on together.
+    purges.purge("E1", &items(&["/a"]), false).1.unwrap();
+    assert_eq!(purges.standing(&key("/a"), &after), Standing::Gone(PurgedBy::Path));
+    assert_eq!(purges.standing(&key("/a"), &fetched(purges.epoch())), Standing::Untouched);
+}
+
+#[test]
+fn a_restart_remembers_changes_and_a_lost_file_of_them_is_everything() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("purges");
+    let (purges, _) = Purges::in_file(&path, second(100)).unwrap();
+    let old = fetched(purges.epoch());
+    purges.changed([&*key("/a")].map(|key| address_of(key).unwrap()).into_iter());
+    let young = fetched(purges.epoch());
+    drop(purges);
+    let (again, trouble) = Purges::in_file(&path, second(101)).unwrap();
+    assert_eq!(trouble, None);
+    assert_eq!(again.standing(&key("/a"), &old.clone()), Standing::Gone(PurgedBy::Change));
+    assert_eq!(again.standing(&key("/a"), &young.clone()), Standing::Untouched);
+    assert_eq!(again.standing(&key("/b"), &old.clone()), Standing::Untouched);
+    drop(again);
+    std::fs::remove_file(path.with_extension("changes")).unwrap();
+    let (again, _) = Purges::in_file(&path, second(102)).unwrap();
+    assert_eq!(again.standing(&key("/b"), &old.clone()), Standing::Gone(PurgedBy::Everything));
+}
