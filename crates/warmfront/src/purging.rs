@@ -54,6 +54,6 @@ impl Edge {
             }
         };
         kept?;
-        Ok(count(storage, purges, distribution, &items, epoch))
+        Ok(count(storage, purges, distribution, &items, epoch, *soft))
     }
 }

@@ -141,7 +141,8 @@ mod tests {
             if order.distribution.is_some() {
                 return Err(Refused::new(Code::NoSuchDistribution, "there is none"));
             }
-            let (text, count) = (|text: &str| text.to_owned(), Count { objects: 1, bytes: 10 });
+            let (text, count) =
+                (|text: &str| text.to_owned(), Count { objects: 1, bytes: 10, ..Count::default() });
             Ok(Receipt {
                 id: Some(text("I1")),
                 epoch: Some(1),

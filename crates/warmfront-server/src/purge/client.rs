@@ -138,11 +138,15 @@ fn told(receipt: &Receipt) -> String {
 }
 
 fn counted(count: Count) -> String {
-    let Count { objects, bytes } = count;
+    let Count { objects, bytes, objects_on_disk, .. } = count;
+    let place = match objects_on_disk {
+        0 => String::new(),
+        _ => format!(" ({objects_on_disk} on disk alone)"),
+    };
     match objects {
         0 => "nothing stored".to_owned(),
-        1 => format!("1 object, {}", in_units(bytes)),
-        _ => format!("{objects} objects, {}", in_units(bytes)),
+        1 => format!("1 object, {}{place}", in_units(bytes)),
+        _ => format!("{objects} objects, {}{place}", in_units(bytes)),
     }
 }
 
@@ -177,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_receipt_tells_what_happened() {
-        let count = |objects, bytes| Count { objects, bytes };
+        let count = |objects, bytes| Count { objects, bytes, ..Count::default() };
         let item = |item: &str, count| super::super::Counted { item: item.to_owned(), count };
         let receipt = Receipt {
             id: Some("I123".to_owned()),
@@ -195,6 +199,8 @@ mod tests {
         let expected = "Purged in E1 (Edge): 2 objects, 4 KiB\n  /a/*  2 objects, 4 KiB\n  \
                         #tag  nothing stored\nInvalidation I123\n";
         assert_eq!(told(&receipt), expected);
+        let cold = Count { objects_on_disk: 1, ..count(2, 4096) };
+        assert_eq!(counted(cold), "2 objects, 4 KiB (1 on disk alone)");
         let dry = Receipt { id: None, dry_run: true, soft: true, ..receipt };
         assert!(told(&dry).starts_with("Would make stale in E1") && !told(&dry).contains("Inval"));
     }

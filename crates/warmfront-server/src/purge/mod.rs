@@ -60,15 +60,24 @@ pub(crate) struct Counted {
 }
 
 /// Stored responses, each variant one, and the bytes that they take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Count {
     pub(crate) objects: u64,
     pub(crate) bytes: u64,
+    /// How many of them are on disk and not in memory, and what those take.
+    pub(crate) objects_on_disk: u64,
+    pub(crate) bytes_on_disk: u64,
 }
 
 impl From<warmfront::cache::purge::Counted> for Count {
     fn from(counted: warmfront::cache::purge::Counted) -> Self {
-        Self { objects: counted.objects, bytes: counted.bytes }
+        Self {
+            objects: counted.objects,
+            bytes: counted.bytes,
+            objects_on_disk: counted.objects_on_disk,
+            bytes_on_disk: counted.bytes_on_disk,
+        }
     }
 }
 

@@ -140,3 +140,62 @@ fn a_restart_remembers_and_says_when_it_cannot() {
     assert!(state.join("purges.damaged").exists());
     assert_eq!(purge(&program, &["/a"]).0, 0);
 }
+
+#[test]
+fn what_was_purged_does_not_come_back_from_the_disk() {
+    let origin = Origin::start();
+    let (directory, template) = cached(&["Edge"]);
+    let (state, cache) = (directory.path().join("state"), directory.path().join("cache"));
+    let (flag, cache) = (origin.flag(), cache.display().to_string());
+    // Nothing that is on disk alone fits into this memory for long.
+    let arguments = ["--origin", &flag, "--cache-dir", &cache, "--cache-disk", "64MiB"];
+    let start = || Program::start_in(&state, &template, &arguments).unwrap();
+    let hits = |program: &Program, path: &str| {
+        get(program, "localhost", path).contains("x-cache: hit from cloudfront")
+    };
+    // A restart finds what the disk has as soon as a thread has read where it lies.
+    let is_found = |program: &Program, path: &str| {
+        let deadline = std::time::Instant::now() + super::harness::PATIENCE;
+        loop {
+            let (_, out, _) = purge(program, &[path, "--dry-run"]);
+            if out.contains("1 object") {
+                return true;
+            }
+            if std::time::Instant::now() > deadline {
+                return false;
+            }
+        }
+    };
+    let program = start();
+    for path in ["/kept", "/purged", "/purged-later"] {
+        get(&program, "localhost", path);
+        assert!(hits(&program, path), "{path}");
+    }
+    assert_eq!(purge(&program, &["/purged"]).0, 0);
+    program.signal("TERM");
+    assert_eq!(program.wait().code(), Some(0));
+
+    let program = start();
+    assert!(is_found(&program, "/kept"), "{}", program.stderr.text());
+    assert!(is_found(&program, "/purged-later"));
+    let (_, out, _) = purge(&program, &["/*", "--dry-run"]);
+    assert!(out.contains("2 objects") && out.contains("(2 on disk alone)"), "{out}");
+    assert!(hits(&program, "/kept"));
+    assert!(!hits(&program, "/purged"));
+    // Purged while only the disk has it, and then the power fails.
+    assert_eq!(purge(&program, &["/purged-later"]).0, 0);
+    program.signal("KILL");
+    program.wait();
+
+    let program = start();
+    assert!(is_found(&program, "/kept"));
+    assert!(hits(&program, "/kept") && !hits(&program, "/purged-later"));
+    program.signal("TERM");
+    program.wait();
+
+    // Nobody knows any more what was purged.
+    fs::remove_file(state.join("purges")).unwrap();
+    let program = start();
+    let told = program.stderr.text();
+    assert!(told.contains("is not there, so nobody knows what was purged"), "{told}");
+}

@@ -152,6 +152,12 @@ impl Storage for MemoryStorage {
         }
     }
 
+    fn sweep(&self, key: &[u8], epoch: u64) {
+        if let Some(kept) = self.peek(key).filter(|kept| kept.meta.epoch < epoch) {
+            self.remove(key, Some(&kept));
+        }
+    }
+
     fn visit(&self, see: &mut dyn FnMut(Visited<'_>)) {
         let mut fragments: HashMap<_, u64> = HashMap::new();
         for (key, entry) in self.entries.iter() {
@@ -168,7 +174,12 @@ impl Storage for MemoryStorage {
                     Content::Whole(_) => None,
                 };
                 let bytes = weight(&key, &entry) + body.unwrap_or(0);
-                see(Visited { key: name.as_bytes(), meta: &response.meta, bytes });
+                see(Visited {
+                    key: name.as_bytes(),
+                    meta: &response.meta,
+                    bytes,
+                    is_on_disk_alone: false,
+                });
             }
         }
     }

@@ -71,6 +71,10 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// Forgets what is under `key`, if that is still `known`; with `None`, whatever it is.
     fn remove(&self, key: &[u8], known: Option<&Arc<StoredResponse>>);
 
+    /// Gives back the room of what is under `key`, if its origin was asked before `epoch`: nobody gets it any
+    /// more. Reads no disk, so a newer one that lies there alone may go with it, which costs a fetch.
+    fn sweep(&self, key: &[u8], epoch: u64);
+
     /// Shows every response that is kept, in no order, while others come and go. Takes as long as there
     /// are many; never called for a request.
     fn visit(&self, see: &mut dyn FnMut(Visited<'_>));
@@ -93,6 +97,8 @@ pub struct Visited<'a> {
     pub meta: &'a StoredMeta,
     /// Octets that it takes, its fragments included.
     pub bytes: u64,
+    /// It is on a disk and not in memory.
+    pub is_on_disk_alone: bool,
 }
 
 /// The response does not fit into the storage.

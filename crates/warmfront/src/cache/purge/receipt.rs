@@ -3,14 +3,12 @@
 //! The purge itself needs none of this and is in effect before it begins. What is asked for while it is counted
 //! may be replaced already, and then it does not count.
 
-use std::collections::HashSet;
-
 use warmfront_core::caching::{Invalidation, invalidation};
 use warmfront_core::policy::cache_key::KeyAddress;
 
 use super::matchers::Matchers;
 use super::{Purges, Standing};
-use crate::cache::{Found, Storage, Visited};
+use crate::cache::{Storage, Visited};
 
 /// What a purge was meant for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,26 +28,35 @@ pub struct Counted {
     pub objects: u64,
     /// Octets that they take, heads and index included.
     pub bytes: u64,
+    /// How many of them are on disk and not in memory.
+    pub objects_on_disk: u64,
+    /// Octets that those take.
+    pub bytes_on_disk: u64,
 }
 
 impl Counted {
-    fn add(&mut self, bytes: u64) {
+    fn add(&mut self, visited: Visited<'_>) {
         self.objects += 1;
-        self.bytes += bytes;
+        self.bytes += visited.bytes;
+        if visited.is_on_disk_alone {
+            self.objects_on_disk += 1;
+            self.bytes_on_disk += visited.bytes;
+        }
     }
 }
 
 /// So many objects give their room back at once; those beyond it go as others need theirs.
 const MOST_SWEPT: usize = 1 << 16;
 
-/// Counts what `items` of a distribution cover. `epoch`: they were purged with this number; then what is gone
-/// gives back its room. Looks at every stored response, so no request waits for it.
+/// Counts what `items` of a distribution cover. `epoch`: they were purged with this number, and unless it was
+/// `soft` what is gone gives back its room. Looks at every stored response, so no request waits for it.
 pub(crate) fn count(
     storage: &dyn Storage,
     purges: &Purges,
     distribution: &str,
     items: &[Invalidation],
     epoch: Option<u64>,
+    soft: bool,
 ) -> Receipt {
     let mut receipt =
         Receipt { epoch, items: vec![Counted::default(); items.len()], total: Counted::default() };
@@ -60,8 +67,10 @@ pub(crate) fn count(
             None => matchers.insert(item, vec![index]),
         }
     }
-    let mut gone = HashSet::new();
-    storage.visit(&mut |Visited { key, meta, bytes }| {
+    let is_hard = epoch.is_some() && !soft;
+    let mut gone = Vec::new();
+    storage.visit(&mut |visited| {
+        let Visited { key, meta, .. } = visited;
         let Some(at) = KeyAddress::read(key).filter(|at| at.distribution == distribution) else {
             return;
         };
@@ -81,21 +90,16 @@ pub(crate) fn count(
         if covered.is_empty() {
             return;
         }
-        receipt.total.add(bytes);
+        receipt.total.add(visited);
         for index in covered {
-            receipt.items[index].add(bytes);
+            receipt.items[index].add(visited);
         }
-        if epoch.is_some() && gone.len() < MOST_SWEPT {
-            gone.insert(Box::<[u8]>::from(key));
+        if is_hard && gone.len() < MOST_SWEPT {
+            gone.push(Box::<[u8]>::from(key));
         }
     });
     for key in gone {
-        // What has come in its place meanwhile stays.
-        if let Found::Here(stored) = storage.lookup(&key)
-            && matches!(purges.standing(&key, &stored.meta), Standing::Gone(_))
-        {
-            storage.remove(&key, Some(&stored));
-        }
+        storage.sweep(&key, epoch.unwrap_or_default());
     }
     receipt
 }

@@ -163,6 +163,15 @@ impl Storage for TieredStorage {
         self.tiers.memory.remove(key, known);
     }
 
+    fn sweep(&self, key: &[u8], epoch: u64) {
+        match self.tiers.memory.peek(key) {
+            Some(kept) if kept.meta.epoch < epoch => self.remove(key, Some(&kept)),
+            Some(_) => {}
+            // Its fragments make room in their time.
+            None => self.tiers.disk.remove(&object_name(key)),
+        }
+    }
+
     fn visit(&self, see: &mut dyn FnMut(Visited<'_>)) {
         let mut seen = HashSet::new();
         self.tiers.memory.visit(&mut |visited| {
@@ -181,7 +190,12 @@ impl Storage for TieredStorage {
                     Kind::Whole => 0,
                     Kind::Varies => return,
                 };
-                see(Visited { key, meta: &head.meta, bytes: bytes + fragments });
+                see(Visited {
+                    key,
+                    meta: &head.meta,
+                    bytes: bytes + fragments,
+                    is_on_disk_alone: true,
+                });
             }
         });
     }
