@@ -210,7 +210,7 @@ impl Fetch {
                 fresh_for: Duration::ZERO,
                 stale_while_revalidate: Duration::ZERO,
                 stale_if_error: Duration::ZERO,
-                ..stale.meta.lifetime
+                ..*stale.meta.lifetime
             },
         };
         // What is stored keeps its tags, whichever header the distribution reads them from by now.
@@ -222,7 +222,7 @@ impl Fetch {
         let meta = StoredMeta {
             status,
             head: StoredHead::new(&headers),
-            lifetime,
+            lifetime: lifetime.into(),
             stored_at: origination.shared.clock.monotonic(),
             source,
             epoch: self.permit.epoch,
@@ -233,9 +233,9 @@ impl Fetch {
         let kept = match storable {
             Storable::For(_) => refreshed.clone(),
             // Under its old head, since the fields of the new one are for this viewer alone.
-            Storable::No(_) => {
-                Arc::new(stale.refreshed(StoredMeta { lifetime, ..stale.meta.clone() }))
-            }
+            Storable::No(_) => Arc::new(
+                stale.refreshed(StoredMeta { lifetime: lifetime.into(), ..stale.meta.clone() }),
+            ),
         };
         let storage = &origination.shared.cache.storage;
         if self.permit.key == before {
@@ -465,7 +465,7 @@ impl Fetch {
         let meta = StoredMeta {
             status: response.head.status,
             head: StoredHead::new(headers),
-            lifetime,
+            lifetime: lifetime.into(),
             stored_at: shared.clock.monotonic(),
             source,
             epoch: self.permit.epoch,

@@ -357,7 +357,7 @@ impl Route<'_> {
             Verdict::SparesOrigin => result::REFRESH_HIT,
             _ => result::HIT,
         };
-        self.exchange.kept(|| Kept::For(stored.meta.lifetime));
+        self.exchange.kept(|| Kept::For(*stored.meta.lifetime));
         let reading = self.reading(&stored);
         let answer =
             respond::from_stored(self.exchange.id(), self.head, &stored, reading, result, now);
@@ -381,12 +381,12 @@ impl Route<'_> {
         told.came(outcome.came(led));
         match outcome {
             Outcome::Streaming(head) => {
-                self.exchange.kept(|| Kept::For(head.meta.lifetime));
+                self.exchange.kept(|| Kept::For(*head.meta.lifetime));
                 let reading = self.reading_of(head.generation);
                 respond::from_fill(self.head, &head, reading, ticket, led, now)
             }
             Outcome::Stored(stored) | Outcome::Moved(stored) => {
-                self.exchange.kept(|| Kept::For(stored.meta.lifetime));
+                self.exchange.kept(|| Kept::For(*stored.meta.lifetime));
                 let result = if led { result::REFRESH_HIT } else { result::HIT };
                 let reading = self.reading(&stored);
                 respond::from_stored(self.exchange.id(), self.head, &stored, reading, result, now)

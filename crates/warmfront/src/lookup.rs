@@ -161,6 +161,8 @@ fn softly(stored: &StoredResponse, standing: Standing) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use warmfront_core::caching::Lifetime;
+
     use super::*;
     use crate::cache::tests_support::stored;
 
@@ -171,7 +173,8 @@ mod tests {
     /// A response that is fresh for 60 s and may then be revalidated behind for 10 s.
     fn response() -> StoredResponse {
         let mut response = stored("x");
-        response.meta.lifetime.stale_while_revalidate = secs(10);
+        let lifetime = Lifetime { stale_while_revalidate: secs(10), ..*response.meta.lifetime };
+        response.meta.lifetime = lifetime.into();
         response
     }
 

@@ -123,7 +123,7 @@ pub enum NotStored {
 }
 
 /// The directive that forbids storing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Forbids {
     /// `no-store`
     NoStore,

@@ -15,7 +15,7 @@ use crate::http::date;
 use crate::policy::TtlBounds;
 
 /// How long a stored response may answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lifetime {
     /// Fresh this long from the moment of storing; the origin's Age is already taken off.
     pub fresh_for: Duration,
@@ -32,7 +32,7 @@ pub struct Lifetime {
 }
 
 /// Which rule gave a lifetime. Its text is for the log and for `explain`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TtlRule {
     /// What named the lifetime.
     pub source: TtlSource,
@@ -41,7 +41,7 @@ pub struct TtlRule {
 }
 
 /// What named a lifetime.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TtlSource {
     /// The origin's `s-maxage`.
     SMaxage(Duration),
@@ -64,7 +64,7 @@ pub enum TtlSource {
 }
 
 /// What moved a lifetime away from its source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TtlLimit {
     /// Raised to MinTTL.
     MinTtl(Duration),

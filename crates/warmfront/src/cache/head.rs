@@ -17,17 +17,13 @@ pub struct StoredHead {
     block: Bytes,
 }
 
-/// Room for the fields that every reply gets: Age, Date, Content-Length, X-Cache, Via, X-Amz-Cf-Pop,
-/// X-Amz-Cf-Id, Connection.
-const FIELDS_ADDED_LATER: usize = 8;
-
 impl StoredHead {
     /// A compact copy of `headers`.
     pub fn new(headers: &HeaderMap) -> Self {
         let shape = shape_of(headers);
         let own = || {
-            let fields = headers.values().zip(&*shape.fields);
-            fields.filter(|(_, field)| field.value.is_none()).map(|(value, _)| value.as_bytes())
+            let values = headers.values().zip(&*shape.fields.is_own);
+            values.filter(|(_, is_own)| **is_own).map(|(value, _)| value.as_bytes())
         };
         let size = own().map(|value| length_of_length(value.len()) + value.len()).sum();
         let mut block = BytesMut::with_capacity(size);
@@ -40,38 +36,28 @@ impl StoredHead {
 
     /// The fields as a map with room for what a reply adds. Values share the block.
     pub fn headers(&self) -> HeaderMap {
-        let fields = &self.shape.fields;
-        let mut headers = HeaderMap::with_capacity(fields.len() + FIELDS_ADDED_LATER);
-        for (name, value) in self.values() {
-            let value = match value {
-                Value::Shared(value) => value.clone(),
-                Value::Own(bytes) => HeaderValue::from_maybe_shared(bytes)
-                    .expect("the bytes were copied from a header value"),
-            };
-            headers.append(name, value);
+        let mut headers = self.shape.fields.template.clone();
+        let mut rest = self.block.clone();
+        let values = headers.values_mut().zip(&*self.shape.fields.is_own);
+        for (value, _) in values.filter(|(_, is_own)| **is_own) {
+            let length = take_length(&mut rest);
+            *value = HeaderValue::from_maybe_shared(rest.split_to(length))
+                .expect("the bytes were copied from a header value");
         }
         headers
     }
 
     /// Name and value of each field, in order.
     pub fn fields(&self) -> impl Iterator<Item = (&HeaderName, Bytes)> {
-        self.values().map(|(name, value)| match value {
-            Value::Shared(value) => (name, Bytes::copy_from_slice(value.as_bytes())),
-            Value::Own(bytes) => (name, bytes),
-        })
-    }
-
-    fn values(&self) -> impl Iterator<Item = (&HeaderName, Value<'_>)> {
         let mut rest = self.block.clone();
-        self.shape.fields.iter().map(move |field| {
-            let value = match &field.value {
-                Some(value) => Value::Shared(value),
-                None => {
-                    let length = take_length(&mut rest);
-                    Value::Own(rest.split_to(length))
-                }
-            };
-            (&field.name, value)
+        let fields = self.shape.fields.template.iter().zip(&*self.shape.fields.is_own);
+        fields.map(move |((name, value), is_own)| {
+            if *is_own {
+                let length = take_length(&mut rest);
+                (name, rest.split_to(length))
+            } else {
+                (name, Bytes::copy_from_slice(value.as_bytes()))
+            }
         })
     }
 
@@ -79,11 +65,6 @@ impl StoredHead {
     pub(super) fn weight(&self) -> usize {
         self.shape.own as usize + shared_bytes(self.block.len())
     }
-}
-
-enum Value<'a> {
-    Shared(&'a HeaderValue),
-    Own(Bytes),
 }
 
 fn length_of_length(length: usize) -> usize {

@@ -82,7 +82,7 @@ impl MemoryStorage {
         };
         let count = u32::try_from(response.length.div_ceil(self.fragment)).unwrap_or(u32::MAX);
         let of = move |generation| {
-            (0..count).map(move |number| Key::Fragment(FragmentId { generation, number }))
+            (0..count).map(move |number| Key::Fragment(Box::new(FragmentId { generation, number })))
         };
         generation.into_iter().flat_map(of)
     }
@@ -97,18 +97,18 @@ impl Storage for MemoryStorage {
     }
 
     fn fragment(&self, id: FragmentId) -> Found<Bytes> {
-        match self.entries.get(&Key::Fragment(id)) {
-            Some(Entry::Fragment(fragment)) => Found::Here(fragment),
+        match self.entries.get(&id) {
+            Some(Entry::Fragment(fragment)) => Found::Here(*fragment),
             _ => Found::Nowhere,
         }
     }
 
     fn holds(&self, id: FragmentId) -> bool {
-        self.entries.contains_key(&Key::Fragment(id))
+        self.entries.contains_key(&id)
     }
 
     fn keep(&self, id: FragmentId, fragment: Bytes) {
-        self.entries.insert(Key::Fragment(id), Entry::Fragment(fragment));
+        self.entries.insert(Key::Fragment(Box::new(id)), Entry::Fragment(Box::new(fragment)));
     }
 
     fn admits(&self, length: u64) -> Result<(), TooLarge> {
@@ -161,7 +161,7 @@ impl Storage for MemoryStorage {
     fn visit(&self, see: &mut dyn FnMut(Visited<'_>)) {
         let mut fragments: HashMap<_, u64> = HashMap::new();
         for (key, entry) in self.entries.iter() {
-            if let Key::Fragment(id) = key {
+            if let Key::Fragment(id) = &key {
                 *fragments.entry(id.generation).or_default() += weight(&key, &entry);
             }
         }

@@ -5,12 +5,14 @@
 
 mod budget;
 mod collapse;
+mod common;
 #[cfg(feature = "disk")]
 mod disk;
 mod fill;
 mod fragment;
 mod head;
 mod key;
+mod lifetimes;
 mod memory;
 mod place;
 mod pump;
@@ -34,6 +36,7 @@ pub(crate) use fill::{Fill, FillHead, Outcome, Read, Ticket};
 pub use fragment::{FRAGMENT, FragmentId, Generation};
 pub use head::StoredHead;
 pub use key::CacheKey;
+pub use lifetimes::StoredLifetime;
 pub use memory::MemoryStorage;
 pub(crate) use place::{Place, Selected};
 pub(crate) use pump::{Stores, pump};

@@ -7,8 +7,8 @@
 //!
 //! One lock guards all of it. Only fills take it, for a few look-ups; hits never do.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::Hash;
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use http::header::{
@@ -20,34 +20,52 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// One field of a head: its name, and its value if that is kept with the name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Field {
-    pub(super) name: HeaderName,
-    /// `None`: the value is in the block of the object.
-    pub(super) value: Option<HeaderValue>,
-}
+use super::common::Common;
+use super::weight::{allocated, counted};
 
 /// The fields of a head, in order.
 #[derive(Debug, Clone)]
 pub(super) struct Shape {
-    pub(super) fields: Arc<[Field]>,
+    pub(super) fields: Arc<Fields>,
     /// Bytes of it that belong to one object alone.
     pub(super) own: u32,
 }
 
+/// What heads may have in common.
+#[derive(Debug)]
+pub(super) struct Fields {
+    /// With room for what a reply adds. A copy of it costs less than to hash every name again.
+    pub(super) template: HeaderMap,
+    /// Of each field, whether its value is in the block of the object; the template's is empty then.
+    pub(super) is_own: Box<[bool]>,
+}
+
+impl PartialEq for Fields {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_own == other.is_own && self.template.iter().eq(other.template.iter())
+    }
+}
+
+impl Eq for Fields {}
+
+impl Hash for Fields {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.is_own.hash(state);
+        self.template.iter().for_each(|field| field.hash(state));
+    }
+}
+
+/// Room for the fields that every reply gets: Age, Date, Content-Length, X-Cache, Via, X-Amz-Cf-Pop,
+/// X-Amz-Cf-Id, Connection.
+const FIELDS_ADDED_LATER: usize = 8;
 /// Distinct names that are kept; a name costs at most [`LONGEST`] bytes.
 const NAMES: usize = 1024;
 /// Distinct values that are kept.
 const VALUES: usize = 4096;
 /// Bytes of the longest name or value that is kept.
 const LONGEST: usize = 128;
-/// Distinct lists.
-const LISTS: usize = 4096;
 /// Fields of the longest list.
 const MOST_FIELDS: usize = 64;
-/// Between two searches for lists that nobody uses any more, this many must have found no room.
-const PATIENCE: usize = 512;
 
 /// The fields whose values repeat from object to object.
 const REPEATING: [HeaderName; 17] = [
@@ -74,8 +92,7 @@ const REPEATING: [HeaderName; 17] = [
 struct Shapes {
     names: HashMap<HeaderName, HeaderName>,
     values: HashMap<Vec<u8>, HeaderValue>,
-    lists: HashSet<Arc<[Field]>>,
-    turned_away: usize,
+    lists: Common<Fields>,
 }
 
 static SHAPES: LazyLock<Mutex<Shapes>> = LazyLock::new(Mutex::default);
@@ -85,38 +102,38 @@ pub(super) fn shape_of(headers: &HeaderMap) -> Shape {
     SHAPES.lock().unwrap_or_else(PoisonError::into_inner).shape_of(headers)
 }
 
+impl Fields {
+    fn weight(&self) -> usize {
+        // Names that are not among the known ones may have a block each.
+        let names: usize = self.template.keys().map(|name| name.as_str().len()).sum();
+        let entries = self.template.capacity() * (ENTRY + size_of::<u32>()) + self.is_own.len();
+        counted(size_of::<Self>()) + allocated(entries) + names
+    }
+}
+
+/// An entry of a `HeaderMap`: name, value, hash and links.
+const ENTRY: usize = size_of::<HeaderName>() + size_of::<HeaderValue>() + 32;
+
 impl Shapes {
     fn shape_of(&mut self, headers: &HeaderMap) -> Shape {
-        let field = |(name, value): (&HeaderName, &HeaderValue)| {
-            let value = if REPEATING.contains(name) { self.value(value) } else { None };
-            Field { name: self.name(name), value }
-        };
-        let fields: Vec<Field> = headers.iter().map(field).collect();
-        if let Some(fields) = self.lists.get(fields.as_slice()) {
-            return Shape { fields: fields.clone(), own: 0 };
+        let mut template = HeaderMap::with_capacity(headers.len() + FIELDS_ADDED_LATER);
+        let mut is_own = Vec::with_capacity(headers.len());
+        for (name, value) in headers {
+            let common = if REPEATING.contains(name) { self.value(value) } else { None };
+            is_own.push(common.is_none());
+            let common = common.unwrap_or_else(|| HeaderValue::from_static(""));
+            template.append(self.name(name), common);
         }
-        if fields.len() <= MOST_FIELDS && self.has_room_for_a_list() {
-            let fields: Arc<[Field]> = fields.into();
-            self.lists.insert(fields.clone());
+        let fields = Fields { template, is_own: is_own.into() };
+        if let Some(fields) = self.lists.find(&fields) {
             return Shape { fields, own: 0 };
         }
-        // Names that are not among the known ones may have a block each.
-        let names: usize = fields.iter().map(|field| field.name.as_str().len()).sum();
-        let own = super::weight::counted(size_of_val(&*fields)) + names;
-        Shape { fields: fields.into(), own: own.try_into().unwrap_or(u32::MAX) }
-    }
-
-    fn has_room_for_a_list(&mut self) -> bool {
-        if self.lists.len() < LISTS {
-            return true;
+        let fields = Arc::new(fields);
+        if fields.is_own.len() <= MOST_FIELDS && self.lists.keep(&fields) {
+            return Shape { fields, own: 0 };
         }
-        self.turned_away += 1;
-        if self.turned_away < PATIENCE {
-            return false;
-        }
-        self.turned_away = 0;
-        self.lists.retain(|fields| Arc::strong_count(fields) > 1);
-        self.lists.len() < LISTS
+        let own = fields.weight().try_into().unwrap_or(u32::MAX);
+        Shape { fields, own }
     }
 
     fn name(&mut self, name: &HeaderName) -> HeaderName {
@@ -150,6 +167,7 @@ impl Shapes {
 
 #[cfg(test)]
 mod tests {
+    use super::super::common::{MOST as LISTS, PATIENCE};
     use super::*;
 
     fn headers(lines: &[(&str, &str)]) -> HeaderMap {
@@ -168,8 +186,8 @@ mod tests {
         let three = shape(&mut shapes, &[("content-type", "text/html"), ("etag", "\"2\"")]);
         assert!(Arc::ptr_eq(&one.fields, &two.fields) && one.own == 0);
         assert!(!Arc::ptr_eq(&one.fields, &three.fields), "its type is another one");
-        assert_eq!(one.fields[0].value.as_ref().unwrap(), "text/css");
-        assert_eq!(one.fields[1].value, None, "an ETag is its object's own");
+        assert_eq!(one.fields.template["content-type"], "text/css");
+        assert_eq!(*one.fields.is_own, [false, true], "an ETag is its object's own");
     }
 
     #[test]
@@ -184,9 +202,9 @@ mod tests {
         assert_eq!(shapes.values.len(), VALUES);
         assert_eq!(shapes.lists.len(), LISTS);
         let last = kept.last().unwrap();
-        assert!(last.own as usize > 2 * size_of::<Field>(), "{}", last.own);
-        assert_eq!(last.fields[1].value, None, "its value found no room");
-        assert_eq!(last.fields[0].name.as_str(), format!("x-name-{}", LISTS + 599));
+        assert!(last.own as usize > 2 * ENTRY, "{}", last.own);
+        assert_eq!(*last.fields.is_own, [true, true], "its value found no room");
+        assert!(last.fields.template.contains_key(format!("x-name-{}", LISTS + 599)));
 
         drop(kept);
         let shared = |shapes: &mut Shapes| shape(shapes, &[("x-late", "v")]).own == 0;
@@ -198,7 +216,7 @@ mod tests {
         let mut shapes = Shapes::default();
         let long = "x".repeat(LONGEST + 1);
         let odd = shape(&mut shapes, &[(&long, "v"), ("content-type", &long)]);
-        assert_eq!(odd.fields[1].value, None);
+        assert_eq!(*odd.fields.is_own, [true, true]);
         assert!(shapes.values.is_empty());
         let many: Vec<String> = (0..=MOST_FIELDS).map(|n| format!("x-{n}")).collect();
         let many: Vec<(&str, &str)> = many.iter().map(|name| (name.as_str(), "v")).collect();

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use warmfront_core::caching::{CacheTags, Lifetime, TtlRule, TtlSource};
 
-use super::weight::{counted, shared_bytes};
-use super::{Checked, Generation, StoredHead, Varies};
+use super::weight::{allocated, counted, shared_bytes};
+use super::{Checked, Generation, StoredHead, StoredLifetime, Varies};
 
 /// What is known about a response when its head has come.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ pub struct StoredMeta {
     /// The headers, without those that are made anew for each viewer.
     pub head: StoredHead,
     /// How long it is fresh, and how long it may answer stale.
-    pub lifetime: Lifetime,
+    pub lifetime: StoredLifetime,
     /// When it was stored or last confirmed, on the monotonic clock.
     pub stored_at: Duration,
     /// Where it comes from.
@@ -69,7 +69,7 @@ pub struct StoredResponse {
     /// After a failed revalidation: until then the origin is left alone and this copy answers.
     pub spare_origin_until: Option<Duration>,
     /// Set when this is not a response of the origin but the memory that it gave none.
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
     /// Set when this is no response at all: the responses of this URI lie under keys of their own. It
     /// never ages, and no purge needs to look at it.
     pub varies: Option<Arc<Varies>>,
@@ -111,7 +111,7 @@ impl StoredResponse {
             meta: StoredMeta {
                 status,
                 head,
-                lifetime,
+                lifetime: lifetime.into(),
                 stored_at: now,
                 source: Source::default(),
                 epoch: 0,
@@ -121,7 +121,7 @@ impl StoredResponse {
             length: 0,
             content: Content::Whole(Bytes::new()),
             spare_origin_until: None,
-            failure: Some(failure),
+            failure: Some(Box::new(failure)),
             varies: None,
         }
     }
@@ -139,7 +139,7 @@ impl StoredResponse {
             meta: StoredMeta {
                 status: StatusCode::OK,
                 head: StoredHead::new(&HeaderMap::new()),
-                lifetime,
+                lifetime: lifetime.into(),
                 stored_at: now,
                 source: Source::default(),
                 epoch,
@@ -177,7 +177,7 @@ impl StoredResponse {
             length: self.length,
             content: self.content.clone(),
             spare_origin_until: None,
-            failure: self.failure,
+            failure: self.failure.clone(),
             varies: None,
         }
     }
@@ -189,7 +189,7 @@ impl StoredResponse {
             length: self.length,
             content: self.content.clone(),
             spare_origin_until: Some(until),
-            failure: self.failure,
+            failure: self.failure.clone(),
             varies: None,
         }
     }
@@ -198,7 +198,8 @@ impl StoredResponse {
     pub fn weight(&self) -> u64 {
         let tags = shared_bytes(self.meta.tags.as_str().len());
         let varies = self.varies.as_ref().map_or(0, |varies| varies.weight());
-        let head = self.meta.head.weight() + tags + varies;
+        let failure = self.failure.as_ref().map_or(0, |_| allocated(size_of::<Failure>()));
+        let head = self.meta.head.weight() + self.meta.lifetime.weight() + tags + varies + failure;
         (counted(size_of::<Self>()) + head + self.content.weight()) as u64
     }
 }
@@ -218,7 +219,7 @@ pub(crate) mod tests_support {
         StoredMeta {
             status: StatusCode::OK,
             head: StoredHead::new(&HeaderMap::new()),
-            lifetime,
+            lifetime: lifetime.into(),
             stored_at: Duration::ZERO,
             source: Source::default(),
             epoch: 0,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use quick_cache::{Equivalent, Weighter};
 
-use crate::cache::weight::{counted, shared_bytes};
+use crate::cache::weight::{allocated, counted, shared_bytes};
 use crate::cache::{CacheKey, FragmentId, StoredResponse};
 
 /// An entry of the index itself: the slot with key and value, its links, and its place in the hash table.
@@ -15,7 +15,8 @@ const SLOT: u64 = 96;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Key {
     Object(CacheKey),
-    Fragment(FragmentId),
+    /// Boxed, as its entry is: fragments are few, and every slot of the index is as large as the largest.
+    Fragment(Box<FragmentId>),
 }
 
 impl Hash for Key {
@@ -37,10 +38,16 @@ impl Equivalent<Key> for ObjectKey<'_> {
     }
 }
 
+impl Equivalent<Key> for FragmentId {
+    fn equivalent(&self, key: &Key) -> bool {
+        matches!(key, Key::Fragment(id) if **id == *self)
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) enum Entry {
     Object(Arc<StoredResponse>),
-    Fragment(Bytes),
+    Fragment(Box<Bytes>),
 }
 
 impl Entry {
@@ -66,11 +73,13 @@ impl Weighter<Key, Entry> for ByWeight {
 pub(super) fn weight(key: &Key, entry: &Entry) -> u64 {
     let key = match key {
         Key::Object(key) => counted(key.as_bytes().len()),
-        Key::Fragment(_) => 0,
+        Key::Fragment(_) => allocated(size_of::<FragmentId>()),
     };
     let entry = match entry {
         Entry::Object(response) => response.weight(),
-        Entry::Fragment(fragment) => shared_bytes(fragment.len()) as u64,
+        Entry::Fragment(fragment) => {
+            (allocated(size_of::<Bytes>()) + shared_bytes(fragment.len())) as u64
+        }
     };
     SLOT + key as u64 + entry
 }
