@@ -35,7 +35,8 @@ pub(super) fn encode(response: &StoredResponse) -> Option<Bytes> {
     out.number(length.to_le_bytes());
     match content {
         Content::Whole(_) => out.push(if varies.is_some() { VARIES } else { WHOLE }),
-        Content::Fragments(Generation(generation)) => {
+        Content::Fragments(generation) => {
+            let Generation(generation) = *generation;
             out.push(FRAGMENTS);
             out.number(generation.to_le_bytes());
         }
@@ -137,7 +138,16 @@ fn read_meta(cursor: &mut Cursor<'_>, now: Duration) -> Option<StoredMeta> {
     }
     let head = StoredHead::new(&headers);
     let checked = Default::default();
-    Some(StoredMeta { status, head, lifetime, stored_at, source, epoch, tags, checked })
+    Some(StoredMeta {
+        status,
+        head,
+        lifetime: lifetime.into(),
+        stored_at,
+        source,
+        epoch,
+        tags,
+        checked,
+    })
 }
 
 /// A status for a page in an error's place; below them the others.
@@ -197,7 +207,7 @@ mod tests {
 
     fn same(found: &StoredResponse, expected: &StoredResponse) {
         let (f, e) = (&found.meta, &expected.meta);
-        assert_eq!((f.status, f.lifetime, f.stored_at), (e.status, e.lifetime, e.stored_at));
+        assert_eq!((f.status, *f.lifetime, f.stored_at), (e.status, *e.lifetime, e.stored_at));
         assert_eq!((f.source, f.epoch, &f.tags), (e.source, e.epoch, &e.tags));
         assert_eq!(f.head.headers(), e.head.headers());
         assert_eq!(found.length, expected.length);
@@ -254,7 +264,7 @@ mod tests {
     #[test]
     fn the_memory_of_a_failure_is_not_kept() {
         let failure = crate::cache::Failure { status: 502, detailed_result: "OriginConnectError" };
-        let memory = StoredResponse::failed(failure, meta().lifetime, NOW);
+        let memory = StoredResponse::failed(failure, *meta().lifetime, NOW);
         assert!(encode(&memory).is_none());
     }
 

@@ -142,7 +142,7 @@ async fn the_memory_of_a_failure_stays_in_memory_and_hides_what_is_on_disk() {
     storage.insert(&key("a"), whole(b"hello", 5));
     let known = storage.lookup(b"a").read().await.unwrap();
     let failure = Failure { status: 502, detailed_result: "OriginConnectError" };
-    let memory = StoredResponse::failed(failure, meta().lifetime, Duration::from_secs(6));
+    let memory = StoredResponse::failed(failure, *meta().lifetime, Duration::from_secs(6));
     storage.replace(&key("a"), Some(&known), Arc::new(memory));
     assert!(storage.lookup(b"a").read().await.unwrap().failure.is_some());
     settle(&storage);
