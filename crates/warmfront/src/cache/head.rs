@@ -22,8 +22,8 @@ impl StoredHead {
     pub fn new(headers: &HeaderMap) -> Self {
         let shape = shape_of(headers);
         let own = || {
-            let values = headers.values().zip(&*shape.fields.is_own);
-            values.filter(|(_, is_own)| **is_own).map(|(value, _)| value.as_bytes())
+            let values = headers.values().zip(&*shape.apart);
+            values.filter(|(_, apart)| **apart).map(|(value, _)| value.as_bytes())
         };
         let size = own().map(|value| length_of_length(value.len()) + value.len()).sum();
         let mut block = BytesMut::with_capacity(size);
@@ -36,10 +36,10 @@ impl StoredHead {
 
     /// The fields as a map with room for what a reply adds. Values share the block.
     pub fn headers(&self) -> HeaderMap {
-        let mut headers = self.shape.fields.template.clone();
+        let mut headers = self.shape.template.clone();
         let mut rest = self.block.clone();
-        let values = headers.values_mut().zip(&*self.shape.fields.is_own);
-        for (value, _) in values.filter(|(_, is_own)| **is_own) {
+        let values = headers.values_mut().zip(&*self.shape.apart);
+        for (value, _) in values.filter(|(_, apart)| **apart) {
             let length = take_length(&mut rest);
             *value = HeaderValue::from_maybe_shared(rest.split_to(length))
                 .expect("the bytes were copied from a header value");
@@ -50,9 +50,9 @@ impl StoredHead {
     /// Name and value of each field, in order.
     pub fn fields(&self) -> impl Iterator<Item = (&HeaderName, Bytes)> {
         let mut rest = self.block.clone();
-        let fields = self.shape.fields.template.iter().zip(&*self.shape.fields.is_own);
-        fields.map(move |((name, value), is_own)| {
-            if *is_own {
+        let fields = self.shape.template.iter().zip(&*self.shape.apart);
+        fields.map(move |((name, value), apart)| {
+            if *apart {
                 let length = take_length(&mut rest);
                 (name, rest.split_to(length))
             } else {
@@ -63,7 +63,8 @@ impl StoredHead {
 
     /// Bytes of memory that it takes beside itself.
     pub(super) fn weight(&self) -> usize {
-        self.shape.own as usize + shared_bytes(self.block.len())
+        let shape = if self.shape.is_own() { self.shape.weight() } else { 0 };
+        shape + shared_bytes(self.block.len())
     }
 }
 

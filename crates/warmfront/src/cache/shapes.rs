@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use http::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS,
@@ -20,29 +20,21 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::common::Common;
+use super::common::{Common, InCommon};
 use super::weight::{allocated, counted};
 
-/// The fields of a head, in order.
-#[derive(Debug, Clone)]
-pub(super) struct Shape {
-    pub(super) fields: Arc<Fields>,
-    /// Bytes of it that belong to one object alone.
-    pub(super) own: u32,
-}
-
-/// What heads may have in common.
+/// The fields of a head, in order, with what heads may have in common.
 #[derive(Debug)]
 pub(super) struct Fields {
     /// With room for what a reply adds. A copy of it costs less than to hash every name again.
     pub(super) template: HeaderMap,
     /// Of each field, whether its value is in the block of the object; the template's is empty then.
-    pub(super) is_own: Box<[bool]>,
+    pub(super) apart: Box<[bool]>,
 }
 
 impl PartialEq for Fields {
     fn eq(&self, other: &Self) -> bool {
-        self.is_own == other.is_own && self.template.iter().eq(other.template.iter())
+        self.apart == other.apart && self.template.iter().eq(other.template.iter())
     }
 }
 
@@ -50,10 +42,13 @@ impl Eq for Fields {}
 
 impl Hash for Fields {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.is_own.hash(state);
+        self.apart.hash(state);
         self.template.iter().for_each(|field| field.hash(state));
     }
 }
+
+/// The fields of one head.
+pub(super) type Shape = InCommon<Fields>;
 
 /// Room for the fields that every reply gets: Age, Date, Content-Length, X-Cache, Via, X-Amz-Cf-Pop,
 /// X-Amz-Cf-Id, Connection.
@@ -103,10 +98,11 @@ pub(super) fn shape_of(headers: &HeaderMap) -> Shape {
 }
 
 impl Fields {
-    fn weight(&self) -> usize {
+    /// Bytes of memory that it takes.
+    pub(super) fn weight(&self) -> usize {
         // Names that are not among the known ones may have a block each.
         let names: usize = self.template.keys().map(|name| name.as_str().len()).sum();
-        let entries = self.template.capacity() * (ENTRY + size_of::<u32>()) + self.is_own.len();
+        let entries = self.template.capacity() * (ENTRY + size_of::<u32>()) + self.apart.len();
         counted(size_of::<Self>()) + allocated(entries) + names
     }
 }
@@ -117,23 +113,16 @@ const ENTRY: usize = size_of::<HeaderName>() + size_of::<HeaderValue>() + 32;
 impl Shapes {
     fn shape_of(&mut self, headers: &HeaderMap) -> Shape {
         let mut template = HeaderMap::with_capacity(headers.len() + FIELDS_ADDED_LATER);
-        let mut is_own = Vec::with_capacity(headers.len());
+        let mut apart = Vec::with_capacity(headers.len());
         for (name, value) in headers {
             let common = if REPEATING.contains(name) { self.value(value) } else { None };
-            is_own.push(common.is_none());
+            apart.push(common.is_none());
             let common = common.unwrap_or_else(|| HeaderValue::from_static(""));
             template.append(self.name(name), common);
         }
-        let fields = Fields { template, is_own: is_own.into() };
-        if let Some(fields) = self.lists.find(&fields) {
-            return Shape { fields, own: 0 };
-        }
-        let fields = Arc::new(fields);
-        if fields.is_own.len() <= MOST_FIELDS && self.lists.keep(&fields) {
-            return Shape { fields, own: 0 };
-        }
-        let own = fields.weight().try_into().unwrap_or(u32::MAX);
-        Shape { fields, own }
+        let is_long = apart.len() > MOST_FIELDS;
+        let fields = Fields { template, apart: apart.into() };
+        if is_long { InCommon::own(fields) } else { self.lists.one(fields) }
     }
 
     fn name(&mut self, name: &HeaderName) -> HeaderName {
@@ -184,10 +173,10 @@ mod tests {
         let one = shape(&mut shapes, &[("content-type", "text/css"), ("etag", "\"1\"")]);
         let two = shape(&mut shapes, &[("content-type", "text/css"), ("etag", "\"2\"")]);
         let three = shape(&mut shapes, &[("content-type", "text/html"), ("etag", "\"2\"")]);
-        assert!(Arc::ptr_eq(&one.fields, &two.fields) && one.own == 0);
-        assert!(!Arc::ptr_eq(&one.fields, &three.fields), "its type is another one");
-        assert_eq!(one.fields.template["content-type"], "text/css");
-        assert_eq!(*one.fields.is_own, [false, true], "an ETag is its object's own");
+        assert!(one.is(&two) && !one.is_own());
+        assert!(!one.is(&three), "its type is another one");
+        assert_eq!(one.template["content-type"], "text/css");
+        assert_eq!(*one.apart, [false, true], "an ETag is its object's own");
     }
 
     #[test]
@@ -202,12 +191,12 @@ mod tests {
         assert_eq!(shapes.values.len(), VALUES);
         assert_eq!(shapes.lists.len(), LISTS);
         let last = kept.last().unwrap();
-        assert!(last.own as usize > 2 * ENTRY, "{}", last.own);
-        assert_eq!(*last.fields.is_own, [true, true], "its value found no room");
-        assert!(last.fields.template.contains_key(format!("x-name-{}", LISTS + 599)));
+        assert!(last.is_own() && last.weight() > 2 * ENTRY, "{}", last.weight());
+        assert_eq!(*last.apart, [true, true], "its value found no room");
+        assert!(last.template.contains_key(format!("x-name-{}", LISTS + 599)));
 
         drop(kept);
-        let shared = |shapes: &mut Shapes| shape(shapes, &[("x-late", "v")]).own == 0;
+        let shared = |shapes: &mut Shapes| !shape(shapes, &[("x-late", "v")]).is_own();
         assert!((0..PATIENCE).any(|_| shared(&mut shapes)), "lists that nobody uses make room");
     }
 
@@ -216,10 +205,10 @@ mod tests {
         let mut shapes = Shapes::default();
         let long = "x".repeat(LONGEST + 1);
         let odd = shape(&mut shapes, &[(&long, "v"), ("content-type", &long)]);
-        assert_eq!(*odd.fields.is_own, [true, true]);
+        assert_eq!(*odd.apart, [true, true]);
         assert!(shapes.values.is_empty());
         let many: Vec<String> = (0..=MOST_FIELDS).map(|n| format!("x-{n}")).collect();
         let many: Vec<(&str, &str)> = many.iter().map(|name| (name.as_str(), "v")).collect();
-        assert!(shape(&mut shapes, &many).own > 0);
+        assert!(shape(&mut shapes, &many).is_own());
     }
 }
