@@ -92,7 +92,7 @@ fn confirmed(
     Some(StoredMeta {
         status,
         head: StoredHead::new(&headers),
-        lifetime,
+        lifetime: lifetime.into(),
         stored_at: clock.monotonic(),
         source: by.source,
         epoch: now.epoch,
