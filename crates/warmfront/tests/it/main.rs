@@ -10,5 +10,4 @@ mod keeping;
 mod observing;
 mod passing;
 mod simulation;
-mod varying;
 mod world;
