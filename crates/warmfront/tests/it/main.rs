@@ -10,4 +10,5 @@ mod keeping;
 mod observing;
 mod passing;
 mod simulation;
+mod varying;
 mod world;

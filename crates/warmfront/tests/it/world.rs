@@ -9,10 +9,11 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::BodyExt;
 use warmfront::edge::EdgeOptions;
+use warmfront::observe::Silent;
 use warmfront::origin::BoxFuture;
 use warmfront::{
-    Body, Connector, Edge, OriginError, OriginRequest, OriginResponse, Viewer, ViewerRequest,
-    VirtualClock,
+    Body, Connector, Edge, Observer, OriginError, OriginRequest, OriginResponse, Viewer,
+    ViewerRequest, VirtualClock,
 };
 use warmfront_core::PathPattern;
 use warmfront_core::behavior::{AllowedMethods, Behavior, ViewerProtocolPolicy};
@@ -153,10 +154,21 @@ pub(crate) fn edge_of(
     memory: u64,
     origin: ScriptedOrigin,
 ) -> (Edge, VirtualClock) {
+    edge_watched(stack, memory, origin, Arc::new(Silent))
+}
+
+/// The same, and `observer` hears what happens.
+pub(crate) fn edge_watched(
+    stack: Arc<Stack>,
+    memory: u64,
+    origin: ScriptedOrigin,
+    observer: Arc<dyn Observer>,
+) -> (Edge, VirtualClock) {
     let clock = VirtualClock::starting_at(epoch());
     let mut options = EdgeOptions::new(stack, Arc::new(origin));
     options.clock = Arc::new(clock.clone());
     options.cache.memory = memory;
+    options.observer = observer;
     (Edge::new(options), clock)
 }
 

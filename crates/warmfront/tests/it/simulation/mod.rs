@@ -15,14 +15,17 @@
 mod origin;
 mod storm;
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::{Method, StatusCode};
-use warmfront::{Body, Edge, ViewerRequest, VirtualClock};
+use warmfront::{AccessRecord, Body, Edge, Observer, ViewerRequest, VirtualClock};
 
-use crate::world::{Read, ScriptedOrigin, answer, edge, edge_of, get, group, read, request, stack};
+use crate::world::{
+    Read, ScriptedOrigin, answer, edge, edge_watched, get, group, read, request, stack,
+};
 use origin::*;
 
 /// What a viewer asks.
@@ -43,6 +46,21 @@ impl Asked {
     }
 }
 
+/// Remembers when it was settled what answers each request.
+#[derive(Debug, Default)]
+struct Settlements(Mutex<HashMap<String, SystemTime>>);
+
+impl Observer for Settlements {
+    fn request_done(&self, record: &AccessRecord) {
+        if let Some(after) = record.cache.settled {
+            let id = record.request_id.as_str().to_owned();
+            self.0.lock().unwrap().insert(id, record.received + after);
+        }
+    }
+
+    fn note(&self, _: &str, _: &str) {}
+}
+
 /// When the clock may be turned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Jumps {
@@ -60,6 +78,7 @@ struct Simulation {
     clock: VirtualClock,
     truth: Arc<Mutex<Truth>>,
     dice: Arc<Mutex<Dice>>,
+    settlements: Arc<Settlements>,
 }
 
 impl Simulation {
@@ -83,9 +102,10 @@ impl Simulation {
         let stack = if seed.is_multiple_of(2) { stack((0, 0, 3600)) } else { group((0, 0, 3600)) };
         let has_spare = stack.distributions[0].origins.len() > 1;
         dice.lock().unwrap().has_spare = has_spare;
-        let (edge, clock) = edge_of(stack, MEMORY, script);
+        let settlements = Arc::new(Settlements::default());
+        let (edge, clock) = edge_watched(stack, MEMORY, script, settlements.clone());
         clock_cell.set(clock.clone()).expect("set once");
-        Self { seed, edge, clock, truth, dice }
+        Self { seed, edge, clock, truth, dice, settlements }
     }
 
     fn roll(&self, sides: u64) -> u64 {
@@ -222,14 +242,15 @@ impl Simulation {
         }
         if reply.x_cache() != "Miss" && field("x-confirmed-for").is_none() {
             let age = field("age").expect(&context).parse().unwrap();
-            self.judge_age(path, version, age, waited, &context);
+            let id = own_id.expect(&context);
+            self.judge_age((path, version), id, age, waited, &context);
         }
     }
 
     fn judge_age(
         &self,
-        path: &str,
-        version: u64,
+        (path, version): (&str, u64),
+        id: &str,
         age: u64,
         waited: Range<Duration>,
         context: &str,
@@ -244,13 +265,23 @@ impl Simulation {
         let failed = truth.failed_at.get(path);
         let failing = failed
             .is_some_and(|at| *at >= waited.start || now.saturating_sub(*at) <= ERROR_CACHING);
+        let settled = self.settled(id, context);
         let until =
             if failing { served.until.max(served.until_when_failing) } else { served.until };
-        // The answer is decided at some moment of the wait; that the clock jumps before it is delivered
-        // makes it no staler. What came for this very request answers it in any case.
+        // That the clock jumps between the settlement and the delivery makes an answer no staler. What came
+        // for this very request answers it in any case.
         let is_news = served.last >= waited.start;
-        let decided = waited.start <= until || is_news;
-        assert!(decided, "a stale reply, {served:?}, {waited:?}: {context}");
+        assert!(
+            settled <= until || is_news,
+            "a stale reply, {served:?}, {waited:?}, settled at {settled:?}: {context}"
+        );
+    }
+
+    /// When it was settled what answers the request `id`.
+    fn settled(&self, id: &str, context: &str) -> Duration {
+        let moment = self.settlements.0.lock().unwrap().remove(id).expect(context);
+        let since = warmfront::Clock::wall(&self.clock).duration_since(moment);
+        self.now() - since.unwrap_or_default()
     }
 }
 
