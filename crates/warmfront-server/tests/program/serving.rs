@@ -57,6 +57,8 @@ fn the_admin_port_tells_how_things_are() {
         "warmfront_responses_total{class=\"2xx\"} 1",
         "warmfront_responses_total{class=\"4xx\"} 1",
         "warmfront_broken_bodies_total 0",
+        "warmfront_cache_lookups_total{found=\"fresh\"} 0",
+        "warmfront_cache_fetches_total{came=\"alone-caching-disabled\"} 1",
         "warmfront_cache_limit_bytes 268435456",
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line} in {metrics}");
@@ -347,6 +349,42 @@ fn the_banner_says_what_is_served_and_what_has_no_effect() {
 }
 
 #[test]
+fn the_access_log_tells_why_the_cache_answered_as_it_did() {
+    let cached = PASS_THROUGH
+        .replace("4135ea2d-6df8-44a3-9df3-4b5a84be39ad", "658327ea-f89d-4fab-a63d-7e88639e58f6");
+    for (format, miss, hit) in [
+        (
+            "text",
+            " cache: nothing stored; fetched alone, because cookies are forwarded\n",
+            " cache: fresh\n",
+        ),
+        (
+            "json",
+            r#""cache":"nothing-stored","cache_reason":"nothing stored; fetched alone, "#,
+            r#""cache":"fresh","cache_reason":"fresh","#,
+        ),
+    ] {
+        let origin = Origin::start();
+        let (_directory, template) = source(&cached);
+        let options = ["--access-log", format, "--origin", &origin.flag()];
+        let program = Program::start(&template, &options).unwrap();
+        for expected in [miss, hit] {
+            program.talk("GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            let log = &program.stdout;
+            assert!(log.wait_for(expected), "{expected} in {}", log.text());
+        }
+        let metrics = program.admin("GET", "/metrics");
+        for line in [
+            "warmfront_cache_lookups_total{found=\"nothing-stored\"} 1",
+            "warmfront_cache_lookups_total{found=\"fresh\"} 1",
+            "warmfront_cache_fetches_total{came=\"alone-cookies\"} 1",
+        ] {
+            assert!(metrics.lines().any(|found| found == line), "{line} in {metrics}");
+        }
+    }
+}
+
+#[test]
 fn a_viewer_is_told_what_was_decided_only_where_that_was_allowed() {
     let cached = PASS_THROUGH
         .replace("4135ea2d-6df8-44a3-9df3-4b5a84be39ad", "658327ea-f89d-4fab-a63d-7e88639e58f6");
@@ -361,7 +399,9 @@ fn a_viewer_is_told_what_was_decided_only_where_that_was_allowed() {
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     let program = Program::start(&template, &["--explain", "--origin", &flag]).unwrap();
-    for outcome in ["cache: nothing stored; fetched", "cache: fresh"] {
+    for outcome in
+        ["cache: nothing stored; fetched alone, because cookies are forwarded", "cache: fresh"]
+    {
         let lines = told(&program);
         for expected in [
             outcome,
