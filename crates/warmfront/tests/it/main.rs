@@ -9,6 +9,7 @@ mod deployment;
 mod keeping;
 mod observing;
 mod passing;
+mod purging;
 mod simulation;
 mod varying;
 mod world;

@@ -140,7 +140,9 @@ impl Purges {
         let (changes, is_known) = Changes::in_file(&path.with_extension("changes"), newest)?;
         let is_new = read.trouble.is_some() || !is_known;
         let purges = Self::kept_in(Box::new(log), read.entries, is_new, now)?;
-        Ok((Self { changes, ..purges }, read.trouble))
+        // Without either file nobody knows what is gone.
+        let trouble = read.trouble.or((!is_known).then_some(Trouble::Missing));
+        Ok((Self { changes, ..purges }, trouble))
     }
 
     /// Purges in `log`, which has these entries. `is_new`: what was purged before is not known.
@@ -261,7 +263,7 @@ impl Purges {
             return Standing::Gone(PurgedBy::Change);
         }
         let now = self.newest.load(Ordering::Acquire);
-        if meta.epoch >= now || meta.checked.0.load(Ordering::Relaxed) >= now {
+        if meta.checked.0.load(Ordering::Relaxed) >= now {
             return Standing::Untouched;
         }
         let registry = self.read();

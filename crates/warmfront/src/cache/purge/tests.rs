@@ -46,6 +46,17 @@ fn what_another_process_stored_is_gone_where_nothing_remembers_its_purges() {
 }
 
 #[test]
+fn what_claims_to_come_from_later_is_gone() {
+    // Its file was lost, and the clock has gone back.
+    let after = fetched(Purges::in_memory(second(101)).epoch());
+    let purges = Purges::in_memory(second(100));
+    assert_eq!(purges.standing(&key("/a"), &after), Standing::Gone(PurgedBy::Everything));
+    // Changes count on where purges do not.
+    purges.changed([b"x".as_slice()].into_iter());
+    assert_eq!(purges.standing(&key("/a"), &fetched(purges.epoch())), Standing::Untouched);
+}
+
+#[test]
 fn a_restart_remembers_and_epochs_go_on() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("purges");
