@@ -1,8 +1,8 @@
 //! Which record is the newest of its name: in the queue, or where on the disk.
 //!
-//! One object costs 29 bytes of table, and twice that while a table is as empty as it gets after growing:
-//! 1 million objects take 33 to 67 MB. A second, small table has what waits to be written, so that what
-//! was put is found at once.
+//! An entry takes 29 bytes, a table is between 7/16 and 7/8 full, and while one grows the old one is still there:
+//! 1 million objects take 33 to 67 MB (measured: 77 bytes each after a restart, with all that belongs to it). A
+//! second, small table has what waits to be written, so that what was put is found at once.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -118,6 +118,12 @@ impl Directory {
         Self { path, answers_at_once: Arc::new(AtomicBool::new(true)) }
     }
 
+    /// One whose file system cannot tell what is in memory.
+    #[cfg(test)]
+    pub(crate) fn that_waits(path: PathBuf) -> Self {
+        Self { path, answers_at_once: Arc::new(AtomicBool::new(false)) }
+    }
+
     fn medium(&self, file: File) -> Arc<dyn Medium> {
         Arc::new(SystemFile { file, answers_at_once: self.answers_at_once.clone() })
     }

@@ -167,6 +167,9 @@ pub(crate) struct DiskStore {
     _lock: Option<Lock>,
 }
 
+/// Sees a key, the beginning of its content, and how many bytes the record takes.
+type See<'a> = &'a mut dyn FnMut(&[u8], &[u8], u64);
+
 /// What a lookup found.
 pub(crate) enum Lookup {
     /// It was just put and waits to be written.
@@ -187,6 +190,13 @@ impl DiskStore {
         let media = Arc::new(Directory::new(options.directory.clone()));
         let segment = segment_size(options.limit);
         Self::over(media, &options, segment, Duration::from_secs(1), Some(lock))
+    }
+
+    /// A store whose every read waits for a device.
+    #[cfg(test)]
+    pub(crate) fn that_waits(options: &DiskOptions) -> Self {
+        let media = Arc::new(Directory::that_waits(options.directory.clone()));
+        Self::over(media, options, SMALLEST_SEGMENT, Duration::ZERO, None).expect("it opens")
     }
 
     fn over(
@@ -283,7 +293,7 @@ impl DiskStore {
 
     /// Shows the key and the beginning of the content of every record whose key begins with `kind`, in no
     /// order, and how many bytes it takes. Checksums are not looked at. Two reads for each record.
-    pub(crate) fn visit(&self, kind: u8, see: &mut dyn FnMut(&[u8], &[u8], u64)) {
+    pub(crate) fn visit(&self, kind: u8, see: See<'_>) {
         for (waiting, mut written) in self.shared.index.parts() {
             for put in waiting.iter().filter(|put| put.key.first() == Some(&kind)) {
                 see(
@@ -298,6 +308,11 @@ impl DiskStore {
                 self.shared.show(&segment, place, kind, see);
             }
         }
+    }
+
+    /// The limit of all files together.
+    pub(crate) fn limit(&self) -> u64 {
+        self.shared.limit
     }
 
     /// What there is, and what has happened.
@@ -372,13 +387,7 @@ impl Shared {
         }
     }
 
-    fn show(
-        &self,
-        segment: &Segment,
-        place: Place,
-        kind: u8,
-        see: &mut dyn FnMut(&[u8], &[u8], u64),
-    ) {
+    fn show(&self, segment: &Segment, place: Place, kind: u8, see: See<'_>) {
         let read = |length: usize| {
             let mut buffer = vec![0; length.min(place.length as usize)];
             let read = read_exact_at(&*segment.file, &mut buffer, u64::from(place.offset));

@@ -41,7 +41,10 @@ pub(super) fn find(shared: &Shared) -> io::Result<(u32, Vec<Arc<Segment>>)> {
     for orphan in indexes.keys().filter(|number| !segments.contains_key(*number)) {
         let _ = shared.media.remove(FileName::Index(*orphan));
     }
-    let next = segments.keys().next_back().map_or(0, |last| last.saturating_add(1));
+    // Nobody has written so many: a number of somebody else's making would leave none for us.
+    let foreign = segments.split_off(&(u32::MAX / 2));
+    foreign.keys().for_each(|number| discard(shared, *number));
+    let next = segments.keys().next_back().map_or(0, |last| last + 1);
     let mut found = Vec::with_capacity(segments.len());
     for (number, length) in segments.into_iter().rev() {
         let index = indexes.get(&number).copied().unwrap_or(0);

@@ -121,7 +121,7 @@ impl Storage for TieredStorage {
     }
 
     fn admits(&self, length: u64) -> Result<(), TooLarge> {
-        if length <= self.tiers.disk.usage().limit / LARGEST_PART {
+        if length <= self.tiers.disk.limit() / LARGEST_PART {
             return Ok(());
         }
         self.tiers.memory.admits(length)
@@ -218,13 +218,13 @@ fn waiting<T: Send + 'static>(read: impl FnOnce() -> Option<T> + Send + 'static)
 impl Tiers {
     fn object(&self, key: &[u8], content: &Bytes) -> Option<Arc<StoredResponse>> {
         let response = Arc::new(content::decode(content, self.clock.monotonic())?);
-        self.into_memory(key, response)
+        self.kept_in_memory(key, response)
     }
 
     /// What `read` has read, now in memory, too.
     fn promoted(&self, key: &[u8], content: &Bytes, read: &Read) -> Option<Arc<StoredResponse>> {
         let found = Arc::new(content::decode(content, self.clock.monotonic())?);
-        let kept = self.into_memory(key, found.clone());
+        let kept = self.kept_in_memory(key, found.clone());
         // Somebody may have stored a newer one while this was read; what comes later finds ours and replaces it.
         if !read.is_newest() {
             self.memory.remove(key, Some(&found));
@@ -233,7 +233,7 @@ impl Tiers {
     }
 
     /// Puts `response` into memory unless something is there; returned is what is there then.
-    fn into_memory(
+    fn kept_in_memory(
         &self,
         key: &[u8],
         response: Arc<StoredResponse>,

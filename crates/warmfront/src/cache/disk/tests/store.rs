@@ -149,6 +149,7 @@ fn files_of_others_are_left_alone_and_damaged_ones_of_ours_go() {
     }
     fs::create_dir(path("00000009.segment")).unwrap();
     fs::write(path("00000003.segment"), "no record").unwrap();
+    fs::write(path("ffffffff.segment"), "no record").unwrap();
     fs::write(path("00000004.segment"), "").unwrap();
     fs::write(path("00000008.index"), "of no segment").unwrap();
     let store = open(directory.path(), 1 << 20);
