@@ -7,6 +7,7 @@
 
 mod cases;
 mod commands;
+mod crashes;
 mod framing;
 mod framing_rows;
 mod grpc;
