@@ -244,6 +244,62 @@ fn after_each_kill_under_load_what_is_served_is_right_and_what_was_complete_is_a
     assert!(!seen.purged.lock().unwrap().is_empty(), "nothing was purged");
 }
 
+#[test]
+fn what_a_drained_program_had_is_found_by_the_next_whole_and_in_parts() {
+    let origin = start_origin();
+    let (directory, template) = source(TEMPLATE);
+    let state = directory.path().join("state");
+    let flag = format!("site=http://{origin}");
+    let program = start(&state, &template, &flag);
+    assert!(program.stderr.text().contains("1 GiB of disk in "), "{}", program.stderr.text());
+    let paths: Vec<_> = (0..40).map(|number| format!("/{number}")).collect();
+    let mut viewer = Viewer::new(program.http).unwrap();
+    for path in &paths {
+        assert_eq!(viewer.check(path).version, 1);
+    }
+    drop(viewer);
+    program.signal("TERM");
+    assert!(program.wait().success());
+
+    let program = start(&state, &template, &flag);
+    await_index(&program);
+    let mut viewer = Viewer::new(program.http).unwrap();
+    for path in &paths {
+        let expected = body(path, 1);
+        if let Some(middle) = expected.len().checked_sub(1).map(|last| last / 2) {
+            let range = format!(
+                "GET {path} HTTP/1.1\r\nHost: a\r\nRange: bytes={middle}-\r\nConnection: close\r\n\r\n"
+            );
+            let mut stream = TcpStream::connect(program.http).unwrap();
+            stream.write_all(range.as_bytes()).unwrap();
+            let mut reply = Vec::new();
+            stream.read_to_end(&mut reply).unwrap();
+            assert!(reply.starts_with(b"HTTP/1.1 206 "), "{path}");
+            assert!(reply.ends_with(&expected[middle..]), "{path} from {middle}");
+        }
+        let answer = viewer.check(path);
+        assert!(answer.is_hit && answer.version == 1, "{path} is not a hit");
+    }
+    let metrics = program.admin("GET", "/metrics");
+    assert!(metrics.contains("# TYPE warmfront_cache_disk_hits_total counter"), "{metrics}");
+}
+
+#[test]
+fn a_cache_directory_that_cannot_be_used_is_refused() {
+    let (directory, template) = source(TEMPLATE);
+    let cache = directory.path().join("cache");
+    let flags = ["--origin", "site=http://127.0.0.1:9", "--cache-dir", cache.to_str().unwrap()];
+    let first = Program::start(&template, &flags).unwrap();
+    let pid = std::fs::read_to_string(cache.join("cache.pid")).unwrap();
+    let Err(said) = Program::start(&template, &flags) else { panic!("two programs in one cache") };
+    let expected = format!("in use by process {}", pid.trim());
+    assert!(said.contains("exit status: 3") && said.contains(&expected), "{said}");
+    drop(first);
+    let small = [&flags[..], &["--cache-disk", "1MiB"]].concat();
+    let Err(said) = Program::start(&template, &small) else { panic!("1 MiB is too small") };
+    assert!(said.contains("exit status: 3") && said.contains("too small"), "{said}");
+}
+
 /// Asks for what was complete when the program was killed.
 fn check_all(program: &Program, seen: &Seen, killed: Instant, crash: u64) {
     let mut viewer = Viewer::new(program.http).unwrap();
