@@ -3,11 +3,13 @@
 //! A [`Fetch`] runs in a task of its own, so that it does not end with the viewer who led. It publishes
 //! one [`Outcome`] and fills the storage while the body streams.
 
+mod part;
+
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AGE, CONTENT_LENGTH, DATE};
+use http::header::{AGE, CONTENT_LENGTH, DATE, RANGE};
 use http::{HeaderMap, HeaderName, StatusCode};
 use http_body::Body as _;
 use tokio::sync::oneshot;
@@ -31,6 +33,7 @@ use crate::origin::{OriginError, OriginResponse};
 use crate::origination::{
     Answered, Asking, Origination, asks_for_part, is_personal, unconditional,
 };
+use crate::parts::Wanted;
 
 /// One fetch for everybody who waits for a key.
 pub(crate) struct Fetch {
@@ -48,6 +51,8 @@ pub(crate) struct Fetch {
     pub(crate) within_page: bool,
     /// The conditions of the viewer who led went to the origin, and it has answered.
     pub(crate) judged: bool,
+    /// The viewer wants a part, and nothing is stored.
+    pub(crate) part: Option<Wanted>,
 }
 
 /// Among a response's extensions: it is what the origin answered to the viewer's conditions.
@@ -107,7 +112,10 @@ impl Fetch {
                 if status.is_server_error() && self.answer_with_stale(status.as_u16()) {
                     return;
                 }
-                self.keep(source, &headers, delay, response).await;
+                match self.part.filter(|_| nothing_stored(&self.stale)) {
+                    Some(part) => self.keep_part(part, source, &headers, delay, response).await,
+                    None => self.keep(source, &headers, delay, response).await,
+                }
             }
         }
     }
@@ -148,10 +156,16 @@ impl Fetch {
         let Some(stale) = self.stale.as_ref().filter(|_| !nothing_stored(&self.stale)) else {
             let forwards = self.origination.behavior.rules.forwards_conditions
                 || asks_for_part(&asking.headers);
-            return match forwards {
+            let mut headers = match forwards {
                 true => asking.headers.clone(),
                 false => unconditional(&asking.headers),
             };
+            if let Some(part) = &self.part
+                && headers.contains_key(RANGE)
+            {
+                headers.insert(RANGE, part.aligned.value());
+            }
+            return headers;
         };
         let mut headers = unconditional(&asking.headers);
         if self.may_revalidate(asking) {
@@ -435,11 +449,15 @@ impl Fetch {
     /// Publishes `head`, and fills with what comes.
     async fn stream(mut self, head: FillHead, body: Body, stores: Stores) {
         let head = Arc::new(head);
+        let shared = self.origination.shared.clone();
+        let _announced = head
+            .part
+            .is_some()
+            .then(|| shared.cache.under_way.announce(head.generation, &self.permit.fill));
         self.permit.fill.publish(Outcome::Streaming(head.clone()));
         if head.meta.lifetime.fresh_for.is_zero() {
             self.permit.close();
         }
-        let shared = self.origination.shared.clone();
         pump(self.permit, body, head, stores, &shared.cache, shared.clock.clone()).await;
     }
 

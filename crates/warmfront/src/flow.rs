@@ -8,6 +8,7 @@
 mod changing;
 mod head;
 mod passing;
+mod ranged;
 mod redirect;
 mod sharing;
 
@@ -32,10 +33,7 @@ use warmfront_core::{Behavior, Distribution};
 
 use crate::asked::Asked;
 use crate::body::Body;
-use crate::cache::{
-    CacheKey, Content, Generation, Join, Outcome, Permit, Place, Present, Reading, StoredResponse,
-    Ticket,
-};
+use crate::cache::{CacheKey, Join, Outcome, Permit, Place, Present, StoredResponse, Ticket};
 use crate::deployment::{Deployed, deployed};
 use crate::edge::{Edge, Shared};
 use crate::error_pages::{self, Pages};
@@ -44,7 +42,8 @@ use crate::explaining::Kept;
 use crate::fetch::{Fetch, Judged, Variant, nothing_stored};
 use crate::lookup::{Verdict, nothing_at, verdict};
 use crate::origin::OriginResponse;
-use crate::origination::{Originated, Origination};
+use crate::origination::{self, Originated, Origination};
+use crate::parts::Wanted;
 use crate::reasons::{Alone, Came};
 use crate::request::{Reply, Viewer, ViewerRequest};
 use crate::respond::{self, Answer, result};
@@ -192,6 +191,8 @@ pub(crate) struct Route<'a> {
 /// What the cache has for a request.
 enum Lookup {
     Answer(Answer),
+    /// A response that lacks some of what the request wants, which can be had of its origin by name.
+    Mend(Arc<StoredResponse>),
     /// Nothing, or a response that must be confirmed first.
     Origin(Option<Arc<StoredResponse>>),
 }
@@ -215,6 +216,7 @@ impl Route<'_> {
         // A hit in memory needs no second look at the clock.
         match self.lookup(&mut place, self.exchange.started()).await {
             Lookup::Answer(answer) => answer,
+            Lookup::Mend(stored) => Box::pin(self.answer_by_mending(&mut place, stored)).await,
             Lookup::Origin(stale) => Box::pin(self.answer_by_fetch(&mut place, stale)).await,
         }
     }
@@ -244,16 +246,27 @@ impl Route<'_> {
             if self.head.method == Method::HEAD {
                 return self.head_from_origin(place, stale).await;
             }
-            let alone = self.goes_alone(place, nothing_stored(&stale));
-            let join = if alone.is_some() { Join::TooLate } else { cache.fills.join(place.key()) };
+            let is_cold = nothing_stored(&stale);
+            let part = self.part_wanted(&stale);
+            let alone = self.goes_alone(place, is_cold && part.is_none());
+            let join = match &part {
+                _ if alone.is_some() => Join::TooLate,
+                Some(part) => self.join_for_part(place, part),
+                // Several ranges can be had of a fill under way, and lead to none.
+                None if is_cold && origination::asks_for_part(&self.head.headers) => {
+                    cache.fills.join_if_filling(place.key()).map_or(Join::TooLate, Join::Wait)
+                }
+                None => cache.fills.join(place.key()),
+            };
             let (ticket, private) = match join {
                 Join::Wait(ticket) => match ticket.outcome().await {
                     outcome if outcome.is_over(self.exchange.shared().clock.monotonic()) => {
-                        cache.fills.retire(place.key(), &ticket);
+                        self.retire(place, part.as_ref(), &ticket);
                         // Time has passed, and somebody else may have filled it.
                         now = self.exchange.shared().clock.monotonic();
                         stale = match self.lookup(place, now).await {
                             Lookup::Answer(answer) => return answer,
+                            Lookup::Mend(stored) => return self.mend_boxed(place, stored).await,
                             Lookup::Origin(stale) => stale,
                         };
                         continue;
@@ -263,41 +276,57 @@ impl Route<'_> {
                         now = self.exchange.shared().clock.monotonic();
                         stale = match self.lookup(place, now).await {
                             Lookup::Answer(answer) => return answer,
+                            Lookup::Mend(stored) => return self.mend_boxed(place, stored).await,
                             Lookup::Origin(stale) => stale,
                         };
                         continue;
                     }
                     outcome if outcome.is_for_everyone() => {
-                        return self.answer_outcome(outcome, ticket, false);
+                        match self.answer_joined(outcome, place, ticket).await {
+                            Some(answer) => return answer,
+                            // What it wants of the response is far from where that has come to.
+                            None => {
+                                self.start_fetch(place, cache.fills.alone(place.key()), stale, None)
+                            }
+                        }
                     }
                     _ => {
                         told.came(Came::Alone(Alone::NotShared));
-                        self.start_fetch(place, cache.fills.alone(place.key()), stale)
+                        self.start_fetch(place, cache.fills.alone(place.key()), stale, part)
                     }
                 },
                 Join::Lead(permit, ticket) => {
                     // Between the lookup and the permit another fill may have finished.
                     match self.lookup(place, now).await {
                         Lookup::Answer(answer) => return answer,
+                        Lookup::Mend(stored) => return self.mend_boxed(place, stored).await,
                         // It has told what Vary names. Whoever waits already looks again, too.
                         Lookup::Origin(found) if permit.key.as_bytes() != place.key() => {
                             stale = found;
                             continue;
                         }
-                        Lookup::Origin(stale) => self.start_fetch(place, (permit, ticket), stale),
+                        Lookup::Origin(stale) => {
+                            self.start_fetch(place, (permit, ticket), stale, part)
+                        }
                     }
                 }
                 Join::TooLate => {
                     told.came(Came::Alone(alone.unwrap_or(Alone::TooLate)));
-                    self.start_fetch(place, cache.fills.alone(place.key()), stale)
+                    self.start_fetch(place, cache.fills.alone(place.key()), stale, part)
                 }
             };
-            return self.answer_led(ticket, private).await;
+            return self.answer_led(place, part.as_ref(), ticket, private).await;
         }
     }
 
     /// What the fetch that this request has led brings: a response for everyone, or one for it alone.
-    async fn answer_led(&self, ticket: Ticket, private: Receiver<OriginResponse>) -> Answer {
+    async fn answer_led(
+        &self,
+        place: &Place,
+        part: Option<&Wanted>,
+        ticket: Ticket,
+        private: Receiver<OriginResponse>,
+    ) -> Answer {
         let told = self.exchange.told;
         match ticket.outcome().await {
             // The fetch ended without an answer, which only a defect in it can cause.
@@ -315,7 +344,7 @@ impl Route<'_> {
                 }
                 Err(_) => self.failed(500, "Error"),
             },
-            outcome => self.answer_outcome(outcome, ticket, true),
+            outcome => self.answer_outcome_led(outcome, place, part, ticket),
         }
     }
 
@@ -327,16 +356,19 @@ impl Route<'_> {
             told.found(nothing_at(place));
             return Lookup::Origin(None);
         };
-        // What has made room for others is fetched anew.
-        if let Some(reading) = self.reading(&stored)
-            && reading.first_hole(&(0..stored.length)).is_some()
-        {
-            told.found(Verdict::Incomplete);
-            return Lookup::Origin(None);
-        }
         let standing = self.exchange.shared().cache.standing(place.key(), &stored);
-        let verdict = verdict(Some((&stored, standing)), now, self.failing.is_some());
-        told.found(verdict);
+        let reading = self.reading(place, &stored, Arc::default());
+        let has_hole = reading.as_ref().is_some_and(|it| self.first_hole(&stored, it).is_some());
+        let can_mend = reading.as_ref().is_some_and(|reading| reading.mend.is_some());
+        let verdict = match verdict(Some((&stored, standing)), now, self.failing.is_some()) {
+            // Not even the origin's word makes it whole again.
+            _ if has_hole && !can_mend => Verdict::Incomplete,
+            verdict => verdict,
+        };
+        told.found(match verdict {
+            Verdict::Fresh if has_hole => Verdict::Incomplete,
+            verdict => verdict,
+        });
         match verdict {
             Verdict::Fresh | Verdict::SparesOrigin => {}
             Verdict::StaleWhileRevalidate | Verdict::PurgedSoftly(_) => {
@@ -358,7 +390,9 @@ impl Route<'_> {
             _ => result::HIT,
         };
         self.exchange.kept(|| Kept::For(*stored.meta.lifetime));
-        let reading = self.reading(&stored);
+        if has_hole {
+            return Lookup::Mend(stored);
+        }
         let answer =
             respond::from_stored(self.exchange.id(), self.head, &stored, reading, result, now);
         Lookup::Answer(answer)
@@ -374,41 +408,6 @@ impl Route<'_> {
         self.judge(place, stored, now)
     }
 
-    fn answer_outcome(&self, outcome: Outcome, ticket: Ticket, led: bool) -> Answer {
-        let now = self.exchange.shared().clock.monotonic();
-        let told = self.exchange.told;
-        told.settled(now.saturating_sub(self.exchange.started()));
-        told.came(outcome.came(led));
-        match outcome {
-            Outcome::Streaming(head) => {
-                self.exchange.kept(|| Kept::For(*head.meta.lifetime));
-                let reading = self.reading_of(head.generation);
-                respond::from_fill(self.head, &head, reading, ticket, led, now)
-            }
-            Outcome::Stored(stored) | Outcome::Moved(stored) => {
-                self.exchange.kept(|| Kept::For(*stored.meta.lifetime));
-                let result = if led { result::REFRESH_HIT } else { result::HIT };
-                let reading = self.reading(&stored);
-                respond::from_stored(self.exchange.id(), self.head, &stored, reading, result, now)
-            }
-            Outcome::Failed(error) => self.failed(error.status(), error.detailed_result()),
-            Outcome::NotShared | Outcome::Abandoned => self.failed(500, "Error"),
-        }
-    }
-
-    /// How the body of `stored` is read; `None` where it lies with its head.
-    fn reading(&self, stored: &StoredResponse) -> Option<Reading> {
-        match stored.content {
-            Content::Whole(_) => None,
-            Content::Fragments(generation) => Some(self.reading_of(generation)),
-        }
-    }
-
-    fn reading_of(&self, generation: Generation) -> Reading {
-        let storage = self.exchange.shared().cache.storage.clone();
-        Reading { storage, generation, mend: None }
-    }
-
     pub(crate) fn failed(&self, status: u16, detailed_result: &'static str) -> Answer {
         respond::failed(status, detailed_result, &self.head.method, self.exchange.id())
     }
@@ -419,10 +418,12 @@ impl Route<'_> {
         place: &Place,
         (permit, ticket): (Permit, Ticket),
         stale: Option<Arc<StoredResponse>>,
+        part: Option<Wanted>,
     ) -> (Ticket, Receiver<OriginResponse>) {
         let lead = (permit, ticket);
         let asked = self.exchange.asks().clone();
-        let (fetch, ticket, private) = self.fetch_telling(place, lead, stale, asked);
+        let (mut fetch, ticket, private) = self.fetch_telling(place, lead, stale, asked);
+        fetch.part = part;
         tokio::spawn(fetch.run());
         (ticket, private)
     }
@@ -456,6 +457,7 @@ impl Route<'_> {
             pages,
             within_page,
             judged: false,
+            part: None,
         };
         (fetch, ticket, private)
     }

@@ -25,6 +25,7 @@ mod lookup;
 pub mod observe;
 pub mod origin;
 mod origination;
+mod parts;
 pub mod purging;
 pub mod reasons;
 pub mod request;

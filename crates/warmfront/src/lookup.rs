@@ -34,7 +34,7 @@ pub enum Verdict {
     NothingStored,
     /// Only responses to requests that differ in what Vary names are stored (RFC 9111 §4.1).
     OtherVariants,
-    /// Parts of its body have made room for others.
+    /// Parts of its body that the request wants have made room for others, or never came.
     Incomplete,
     /// An error page is wanted, and a page in its own place is stored instead, for this error.
     PageHasPage(StatusCode),
@@ -86,7 +86,7 @@ impl fmt::Display for Verdict {
             Verdict::Purged(by) => write!(f, "purged {by}"),
             Verdict::NothingStored => f.write_str("nothing stored"),
             Verdict::OtherVariants => f.write_str("only other variants stored"),
-            Verdict::Incomplete => f.write_str("parts of it made room for others"),
+            Verdict::Incomplete => f.write_str("not all of it is stored"),
             Verdict::PageHasPage(status) => write!(f, "the error page is itself a {status}"),
         }
     }

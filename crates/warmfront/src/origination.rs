@@ -170,6 +170,17 @@ impl Origination {
         self.ask_one(secondary, headers(secondary), Body::empty()).await
     }
 
+    /// Asks the origin that `source` names, and no other.
+    pub(crate) async fn ask_only(
+        &self,
+        source: Source,
+        headers: impl FnOnce(&Asking) -> HeaderMap,
+    ) -> Answered<'_> {
+        let asking = self.asking(source);
+        self.asked.turned_to(&asking.origin, None);
+        self.ask_one(asking, headers(asking), Body::empty()).await
+    }
+
     /// One request to one origin. Functions on origin events run here, once for each origin that is
     /// asked.
     async fn ask_one<'a>(

@@ -8,6 +8,7 @@ pub mod framing;
 pub mod grpc;
 pub mod hop_by_hop;
 pub mod host;
+pub mod part;
 pub mod query;
 pub mod range;
 pub mod reference;

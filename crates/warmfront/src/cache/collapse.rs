@@ -109,6 +109,11 @@ impl Fills {
         }
     }
 
+    /// The same for a part of the object under `key`.
+    pub(crate) fn retire_part(&self, key: &[u8], part: &[u8], ticket: &Ticket) {
+        self.retire(&[key, part].concat(), ticket);
+    }
+
     fn shard(&self, key: &[u8]) -> MutexGuard<'_, HashMap<CacheKey, Arc<Fill>>> {
         let index = self.hasher.hash_one(key) as usize % SHARDS;
         self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)

@@ -122,7 +122,7 @@ impl State {
         let Some(Outcome::Streaming(head)) = &self.outcome else { return false };
         let received = self.pieces.end() - self.pieces.start();
         match head.promised() {
-            _ if self.mode != Mode::Keeping => false,
+            _ if self.mode == Mode::Window => false,
             Some(length) => length <= WORTH_FINISHING || received * 2 >= length,
             None => received <= WORTH_FINISHING,
         }
@@ -271,6 +271,20 @@ impl Fill {
         });
         state.viewers[slot] = Some(Viewer::default());
         Some(Ticket::new(self.clone(), slot))
+    }
+
+    /// Joins if this fill has the octet at `position` of its object, or will within the next `near`.
+    pub(super) fn attach_at(self: &Arc<Self>, position: u64, near: u64) -> Option<Ticket> {
+        let brings = {
+            let state = self.lock();
+            let Some(Outcome::Streaming(head)) = &state.outcome else { return None };
+            let end = match (&state.end, &head.part) {
+                (None, Some(part)) => part.end.min(state.pieces.end().saturating_add(near) + 1),
+                _ => state.pieces.end(),
+            };
+            !state.pieces.is_behind(position) && position < end
+        };
+        if brings { self.attach() } else { None }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

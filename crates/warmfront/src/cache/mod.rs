@@ -23,6 +23,7 @@ mod storage;
 mod stored;
 #[cfg(feature = "disk")]
 mod tiered;
+mod under_way;
 mod variants;
 mod weight;
 
@@ -41,13 +42,14 @@ pub use memory::MemoryStorage;
 pub(crate) use place::{Place, Selected};
 pub(crate) use pump::{Stores, pump};
 pub use purge::{Checked, Purges, Receipt, Standing};
-pub(crate) use reader::{Mend, ObjectBody, Reading, body_of};
+pub(crate) use reader::{Mend, ObjectBody, Patch, Reading, body_of};
 pub use storage::{Found, Storage, TooLarge, Usage, Visited};
 #[cfg(test)]
 pub(crate) use stored::tests_support;
 pub use stored::{Content, Failure, Source, StoredMeta, StoredResponse};
 #[cfg(feature = "disk")]
 pub use tiered::TieredStorage;
+use under_way::UnderWay;
 pub(crate) use variants::Present;
 pub use variants::Varies;
 
@@ -80,6 +82,8 @@ pub(crate) struct Cache {
     /// Parts of responses, by object and place.
     pub(crate) parts: Arc<Fills>,
     pub(crate) purges: Arc<Purges>,
+    /// The fills of parts, by version.
+    pub(crate) under_way: Arc<UnderWay>,
     budget: Arc<Budget>,
 }
 
@@ -88,7 +92,8 @@ impl Cache {
     pub(crate) fn new(storage: Arc<dyn Storage>, purges: Arc<Purges>, filling: u64) -> Self {
         let fills = || Arc::new(Fills::new(purges.clone()));
         let (fills, parts) = (fills(), fills());
-        Self { storage, fills, parts, purges, budget: Budget::new(filling) }
+        let under_way = Arc::default();
+        Self { storage, fills, parts, purges, under_way, budget: Budget::new(filling) }
     }
 
     /// What is stored under `key`, unless it is gone.

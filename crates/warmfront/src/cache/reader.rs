@@ -23,9 +23,18 @@ use crate::origin::BoxFuture;
 
 /// Fetches what a storage has let go of.
 pub(crate) trait Mend: Send + Sync {
-    /// A place in the fill that brings the octets at `range.start` and, at most, up to its end. `None` when
-    /// the origin no longer has this version, or does not answer.
-    fn mend(self: Arc<Self>, range: Range<u64>) -> BoxFuture<'static, Option<Ticket>>;
+    /// A fill that brings the octets at `range.start` and, at most, up to its end. `None` when the origin no
+    /// longer has this version, or does not answer.
+    fn mend(self: Arc<Self>, range: Range<u64>) -> BoxFuture<'static, Option<Patch>>;
+}
+
+/// A fill that mends a hole.
+#[derive(Debug)]
+pub(crate) struct Patch {
+    /// A place in it.
+    pub(crate) ticket: Ticket,
+    /// The origin was asked for it just now, and still has the version.
+    pub(crate) is_new: bool,
 }
 
 /// Where the fragments of an object are.
@@ -35,6 +44,8 @@ pub(crate) struct Reading {
     pub(crate) generation: Generation,
     /// How holes are mended; `None` where that cannot be, and a hole breaks the body off.
     pub(crate) mend: Option<Arc<dyn Mend>>,
+    /// A place in a fill that mends the first hole already.
+    pub(crate) patch: Option<Arc<Ticket>>,
 }
 
 impl Reading {
@@ -89,9 +100,9 @@ pub(crate) struct ObjectBody {
     end: Option<u64>,
     reading: Option<Reading>,
     /// A place in the fill of the object.
-    fill: Option<Ticket>,
+    fill: Option<Arc<Ticket>>,
     /// A place in a fill that mends a hole.
-    patch: Option<Ticket>,
+    patch: Option<Arc<Ticket>>,
     /// How often holes were mended since the last octet.
     tries: u8,
     waiting: Waiting,
@@ -102,7 +113,7 @@ enum Waiting {
     /// For a fragment.
     Fragment(BoxFuture<'static, Option<Bytes>>),
     /// For a place in the fill that mends a hole.
-    Mend(BoxFuture<'static, Option<Ticket>>),
+    Mend(BoxFuture<'static, Option<Patch>>),
     /// In vain: the body has broken off.
     Over,
 }
@@ -128,29 +139,22 @@ impl ObjectBody {
         Self {
             position: range.start,
             end: Some(range.end),
-            reading: Some(reading),
             fill: None,
-            patch: None,
+            patch: reading.patch.clone(),
+            reading: Some(reading),
             tries: 0,
             waiting: Waiting::No,
         }
     }
 
     /// Everything that the fill of `ticket` brings, whose end it alone knows.
-    pub(crate) fn until_the_end(reading: Reading, ticket: Ticket) -> Self {
+    pub(crate) fn until_the_end(reading: Reading, ticket: Arc<Ticket>) -> Self {
         Self { end: None, fill: Some(ticket), ..Self::new(reading, 0..0) }
     }
 
     /// The same, along with the fill of the object, in which `ticket` is a place.
-    pub(crate) fn along(mut self, ticket: Ticket) -> Self {
-        ticket.go_to(self.position);
+    pub(crate) fn along(mut self, ticket: Arc<Ticket>) -> Self {
         self.fill = Some(ticket);
-        self
-    }
-
-    /// The same; a hole in it is being mended already.
-    pub(crate) fn mended_by(mut self, patch: Option<Ticket>) -> Self {
-        self.patch = patch;
         self
     }
 
@@ -169,8 +173,8 @@ impl ObjectBody {
                     None => self.mend(),
                 },
                 Waiting::Mend(coming) => match ready!(coming.as_mut().poll(cx)) {
-                    Some(ticket) => {
-                        self.patch = Some(ticket);
+                    Some(patch) => {
+                        self.patch = Some(Arc::new(patch.ticket));
                         self.waiting = Waiting::No;
                     }
                     None => return self.break_off("a part of the object cannot be had".into()),

@@ -37,7 +37,7 @@ impl Route<'_> {
             let asked = self.exchange.asks().clone();
             let (fetch, ticket, private) = self.fetch_telling(&place, lead, None, asked);
             tokio::spawn(fetch.keep_answer(by.source, headers, delay, response));
-            return self.answer_led(ticket, private).await;
+            return self.answer_led(&place, None, ticket, private).await;
         }
         respond::relayed(self.behavior, response)
     }

@@ -26,14 +26,13 @@ impl Route<'_> {
         (is_cold && self.asks_for_itself(place)).then_some(Alone::Personal)
     }
 
-    /// Whether the origin's answer to this request may be for this viewer alone: a part, or what becomes of
-    /// the viewer's conditions. Conditions can be held against a response that is on its way already.
+    /// Whether the origin's answer to this request may be for this viewer alone: parts, or what becomes of
+    /// the viewer's conditions. Both can be had of a response that is on its way already.
     fn asks_for_itself(&self, place: &Place) -> bool {
         let headers = &self.head.headers;
-        origination::asks_for_part(headers)
-            || (self.behavior.rules.forwards_conditions
-                && origination::is_personal(headers)
-                && !self.exchange.shared().cache.fills.is_filling(place.key()))
+        let is_personal = origination::asks_for_part(headers)
+            || (self.behavior.rules.forwards_conditions && origination::is_personal(headers));
+        is_personal && !self.exchange.shared().cache.fills.is_filling(place.key())
     }
 
     /// Whether the outcome of a fetch for another request may answer this one, as far as Vary tells.

@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub(crate) use edge_made::{failed, redirected_to_https, refused};
 pub(crate) use policy::apply_policy;
 pub(crate) use relayed::{ErrorPageMark, relayed, switched};
-pub(crate) use stored::{from_fill, from_stored, under_conditions};
+pub(crate) use stored::{FromFill, from_fill, from_stored, octets_wanted, under_conditions};
 
 use warmfront_core::http::date;
 

@@ -1,6 +1,7 @@
 //! A stored response, whole or in part, as the viewer asked for it; also one that is still being filled.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{
@@ -79,15 +80,28 @@ fn error_page(reply: Reply) -> Answer {
     Answer { reply, result, detailed_result: result, made: Made::Finally }
 }
 
-/// Streams a response while it is being filled. To those who did not lead it is a hit, with its age.
+/// How a response that is being filled goes to one viewer.
+pub(crate) struct FromFill<'a> {
+    pub(crate) head: &'a FillHead,
+    /// What of it.
+    pub(crate) range: RangeAnswer,
+    pub(crate) reading: Reading,
+    /// A place in the fill; `None` when it is not waited for.
+    pub(crate) ticket: Option<Ticket>,
+    /// This viewer led to it. To all others it is a hit, with its age.
+    pub(crate) led: bool,
+    /// Octets come from the origin for this viewer.
+    pub(crate) is_miss: bool,
+}
+
+/// Streams a response while it is being filled.
 pub(crate) fn from_fill(
     request: &http::request::Parts,
-    head: &FillHead,
-    reading: Reading,
-    ticket: Ticket,
-    led: bool,
+    from: FromFill<'_>,
     now: Duration,
 ) -> Answer {
+    let FromFill { head, range, reading, ticket, led, is_miss } = from;
+    let ticket = ticket.map(Arc::new);
     let stored_head = if led { head.for_leader.as_ref() } else { None };
     let mut headers = stored_head.unwrap_or(&head.meta.head).headers();
     let age = freshness::age(&head.meta.lifetime, head.meta.resident(now));
@@ -97,23 +111,39 @@ pub(crate) fn from_fill(
     if !led || (age > 0 && is_told) {
         headers.insert(AGE, number(age));
     }
-    // RFC 9110 §8.6: a 204 has neither body nor length.
-    let has_body = head.meta.status != StatusCode::NO_CONTENT;
-    if let Some(length) = head.length.filter(|_| has_body) {
-        headers.insert(CONTENT_LENGTH, number(length));
-    }
     let (result, detailed_result) =
-        result_for(head.meta.status, if led { result::MISS } else { result::HIT });
-    let streamed = |headers| {
-        let body = if request.method == Method::HEAD || !has_body {
-            Body::empty()
-        } else {
-            Body::stream(match head.length {
-                Some(length) => ObjectBody::new(reading, 0..length).along(ticket),
-                None => ObjectBody::until_the_end(reading, ticket),
-            })
-        };
-        reply(head.meta.status, headers, body)
+        result_for(head.meta.status, if is_miss { result::MISS } else { result::HIT });
+    let body = |range: Range<u64>| {
+        let body = ObjectBody::new(reading.clone(), range);
+        Body::stream(match &ticket {
+            Some(ticket) => body.along(ticket.clone()),
+            None => body,
+        })
+    };
+    let streamed = |mut headers: HeaderMap| match (range, head.length) {
+        (RangeAnswer::Part(range), Some(length)) => {
+            part_of(length, headers, range.clone(), body(range))
+        }
+        (RangeAnswer::Parts(ranges), Some(length)) => {
+            multipart::written(headers, length, ranges, body)
+        }
+        (RangeAnswer::Unsatisfiable, Some(length)) => unsatisfiable(length, headers),
+        (_, length) => {
+            // RFC 9110 §8.6: a 204 has neither body nor length.
+            let has_body = head.meta.status != StatusCode::NO_CONTENT;
+            if let Some(length) = length.filter(|_| has_body) {
+                headers.insert(CONTENT_LENGTH, number(length));
+            }
+            let body = match (length, &ticket) {
+                _ if request.method == Method::HEAD || !has_body => Body::empty(),
+                (Some(length), _) => body(0..length),
+                (None, Some(ticket)) => {
+                    Body::stream(ObjectBody::until_the_end(reading.clone(), ticket.clone()))
+                }
+                (None, None) => Body::empty(),
+            };
+            reply(head.meta.status, headers, body)
+        }
     };
     if head.meta.source.is_error_page() {
         return error_page(streamed(headers));
@@ -125,6 +155,40 @@ pub(crate) fn from_fill(
         Precondition::Proceed => streamed(headers),
     };
     Answer { reply, result, detailed_result, made: Made::Replaceable }
+}
+
+/// Which octets of `stored` the answer to a request has; none where it has no body.
+pub(crate) fn octets_wanted(
+    request: &http::request::Parts,
+    stored: &StoredResponse,
+) -> Vec<Range<u64>> {
+    let headers = stored.meta.head.headers();
+    let proceeds = !is_conditional(&request.headers)
+        || evaluate(&request.headers, &request.method, stored.meta.status, &headers)
+            == Precondition::Proceed;
+    if request.method == Method::HEAD || !proceeds {
+        return Vec::new();
+    }
+    match range_of(request, stored, &headers) {
+        RangeAnswer::Whole => vec![0..stored.length],
+        RangeAnswer::Part(range) => vec![range],
+        RangeAnswer::Parts(ranges) => ranges,
+        RangeAnswer::Unsatisfiable => Vec::new(),
+    }
+}
+
+fn range_of(
+    request: &http::request::Parts,
+    stored: &StoredResponse,
+    headers: &HeaderMap,
+) -> RangeAnswer {
+    let asks_for_range = stored.meta.status == StatusCode::OK
+        && request.method == Method::GET
+        && request.headers.contains_key(RANGE);
+    match asks_for_range {
+        true => resolve(&request.headers, headers, stored.length),
+        false => RangeAnswer::Whole,
+    }
 }
 
 fn is_conditional(headers: &HeaderMap) -> bool {
@@ -140,19 +204,14 @@ fn content(
     reading: Option<&Reading>,
     headers: HeaderMap,
 ) -> Reply {
-    let asks_for_range = stored.meta.status == StatusCode::OK
-        && request.method == Method::GET
-        && request.headers.contains_key(RANGE);
-    let answer = if asks_for_range {
-        resolve(&request.headers, &headers, stored.length)
-    } else {
-        RangeAnswer::Whole
-    };
-    match answer {
+    match range_of(request, stored, &headers) {
         RangeAnswer::Whole => whole(request, stored, reading, headers),
-        RangeAnswer::Part(range) => part(stored, reading, headers, range),
+        RangeAnswer::Part(range) => {
+            let body = body_of(stored, range.clone(), reading);
+            part_of(stored.length, headers, range, body)
+        }
         RangeAnswer::Parts(ranges) => multipart::parts(stored, reading, headers, ranges),
-        RangeAnswer::Unsatisfiable => unsatisfiable(stored, headers),
+        RangeAnswer::Unsatisfiable => unsatisfiable(stored.length, headers),
     }
 }
 
@@ -174,23 +233,17 @@ fn whole(
     reply(stored.meta.status, headers, body)
 }
 
-fn part(
-    stored: &StoredResponse,
-    reading: Option<&Reading>,
-    mut headers: HeaderMap,
-    range: Range<u64>,
-) -> Reply {
+fn part_of(length: u64, mut headers: HeaderMap, range: Range<u64>, body: Body) -> Reply {
     headers.insert(CONTENT_LENGTH, number(range.end - range.start));
-    headers.insert(CONTENT_RANGE, multipart::content_range(&range, stored.length));
-    let body = body_of(stored, range, reading);
+    headers.insert(CONTENT_RANGE, multipart::content_range(&range, length));
     reply(StatusCode::PARTIAL_CONTENT, headers, body)
 }
 
 /// RFC 9110 §15.5.17: the length tells the viewer what would have been possible.
-fn unsatisfiable(stored: &StoredResponse, mut headers: HeaderMap) -> Reply {
+fn unsatisfiable(length: u64, mut headers: HeaderMap) -> Reply {
     headers.remove(CONTENT_TYPE);
     headers.remove(CONTENT_ENCODING);
-    let unsatisfied = format!("bytes */{}", stored.length);
+    let unsatisfied = format!("bytes */{length}");
     headers.insert(
         CONTENT_RANGE,
         HeaderValue::try_from(unsatisfied).expect("digits are visible ASCII"),

@@ -169,6 +169,8 @@ pub(crate) fn edge_watched(
     options.clock = Arc::new(clock.clone());
     options.cache.memory = memory;
     options.observer = observer;
+    // So that small worlds have long bodies.
+    options.cache.fragment = 4 << 10;
     (Edge::new(options), clock)
 }
 

@@ -65,6 +65,14 @@ impl Ticket {
         self.fill.lock().pieces.end()
     }
 
+    /// Up to where the fill will bring the body; `None` where its head says nothing of that.
+    pub(crate) fn will_reach(&self) -> Option<u64> {
+        match &self.fill.lock().outcome {
+            Some(Outcome::Streaming(head)) => Some(head.begins_at() + head.promised()?),
+            _ => None,
+        }
+    }
+
     /// Waits until the fill is over, and reads nothing.
     pub(crate) async fn ended(&self) {
         let Outcome::Streaming(_) = self.outcome().await else { return };

@@ -20,7 +20,7 @@ fn object(holes: &[u32]) -> (StoredResponse, Reading) {
         let fragment = octets(from..from + FRAGMENT);
         storage.keep(FragmentId { generation, number }, fragment.into());
     }
-    let reading = Reading { storage: Arc::new(storage), generation, mend: None };
+    let reading = Reading { storage: Arc::new(storage), generation, mend: None, patch: None };
     (in_fragments(generation, 10 * FRAGMENT), reading)
 }
 
@@ -43,7 +43,7 @@ struct Mender {
 }
 
 impl Mend for Mender {
-    fn mend(self: Arc<Self>, range: Range<u64>) -> BoxFuture<'static, Option<Ticket>> {
+    fn mend(self: Arc<Self>, range: Range<u64>) -> BoxFuture<'static, Option<Patch>> {
         self.asked.lock().unwrap().push(range.clone());
         let fill = Arc::new(Fill::default());
         let ticket = fill.attach().unwrap();
@@ -60,7 +60,7 @@ impl Mend for Mender {
         fill.publish(crate::cache::Outcome::Streaming(Arc::new(head)));
         fill.push(octets(from..from + self.brings).into());
         fill.end(Ok(()));
-        Box::pin(std::future::ready(Some(ticket)))
+        Box::pin(std::future::ready(Some(Patch { ticket, is_new: true })))
     }
 }
 
@@ -123,7 +123,7 @@ async fn a_hole_is_mended_with_what_is_missing_and_reading_goes_on_from_the_stor
 async fn whoever_is_behind_the_fill_reads_fragments_until_it_has_caught_up() {
     let (_, reading) = object(&[4, 5, 6, 7, 8, 9]);
     let fill = Arc::new(Fill::default());
-    let ticket = fill.attach().unwrap();
+    let ticket = Arc::new(fill.attach().unwrap());
     fill.push(octets(0..3 * FRAGMENT).into());
     fill.sealed(3 * FRAGMENT, 3 * FRAGMENT);
     fill.push(octets(3 * FRAGMENT..4 * FRAGMENT + 100).into());

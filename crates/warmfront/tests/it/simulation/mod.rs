@@ -115,11 +115,15 @@ impl Simulation {
     fn ask(&self) -> Asked {
         let path = format!("/{}", self.roll(PATHS as u64));
         let current = *self.truth.lock().unwrap().version.get(&path).unwrap_or(&1);
-        let first = self.roll(200);
+        // Within the first fragment, or anywhere.
+        let first = match self.roll(2) {
+            0 => self.roll(200),
+            _ => self.roll(25_000),
+        };
         let (method, header) = match self.roll(10) {
             0 => (Method::HEAD, None),
-            1 => {
-                (Method::GET, Some(("range", format!("bytes={first}-{}", first + self.roll(200)))))
+            1 | 3 => {
+                (Method::GET, Some(("range", format!("bytes={first}-{}", first + self.roll(9000)))))
             }
             2 => {
                 let version = current - self.roll(2).min(current - 1);

@@ -101,7 +101,15 @@ impl Storm {
         }
         assert!(expected.starts_with(&reply.body), "a cut reply mixes versions: {context}");
         let failed = log.failed_between(question.path, reply.asked..=reply.read, reply.asked_at);
-        assert!(failed || self.is_broken(&log, source), "cut, and nothing had broken: {context}");
+        // What was missing in the middle, the origin had no longer, or not for everybody.
+        let steps = reply.asked..=reply.read;
+        let was_lost = log.responses.iter().any(|other| {
+            other.label.path == question.path
+                && steps.contains(&other.began)
+                && (other.only_for.is_some() || other.label != source.label)
+        });
+        let may_break = failed || was_lost || self.is_broken(&log, source);
+        assert!(may_break, "cut, and nothing had broken: {context}");
     }
 
     fn is_broken(&self, log: &super::Log, source: &Response) -> bool {
@@ -184,7 +192,7 @@ impl Storm {
         let log = locked(&self.log);
         for reading in locked(&self.reading).values() {
             let source = &log.responses[reading.response];
-            if reading.is_whole && source.is_stalled {
+            if reading.is_whole && source.is_stalled && !source.is_part {
                 assert_eq!(
                     reading.octets, source.pulled,
                     "seed {}: a viewer has not what came of {source:?}",

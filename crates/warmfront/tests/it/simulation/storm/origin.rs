@@ -64,6 +64,8 @@ pub(super) struct Response {
     /// Octets that were taken of its body.
     pub(super) pulled: usize,
     pub(super) is_stalled: bool,
+    /// It is a part of the object; viewers may have other parts from elsewhere.
+    pub(super) is_part: bool,
     /// Its body is over, as its receiver has seen.
     pub(super) ended: Option<u64>,
 }
@@ -235,6 +237,7 @@ impl Origin {
             only_for,
             pulled: 0,
             is_stalled: false,
+            is_part: false,
             ended: None,
         });
         let response = log.responses.len() - 1;
@@ -253,6 +256,7 @@ impl Origin {
             field(fields, "if-range").is_none_or(|asked| Some(asked) == etag.as_deref());
         let range = field(fields, "range").and_then(|range| range_of(range, body.len()));
         let part = range.filter(|_| may_be_part && dice.roll(8) > 0);
+        log.responses[response].is_part = part.is_some();
         let (status, body) = match part {
             Some((first, last)) => {
                 headers.push(("content-range", format!("bytes {first}-{last}/{}", body.len())));
