@@ -152,9 +152,10 @@ impl Storage for MemoryStorage {
     }
 
     fn sweep(&self, key: &[u8], epoch: u64) {
-        if let Some(kept) = self.peek(key).filter(|kept| kept.meta.epoch < epoch) {
-            self.remove(key, Some(&kept));
-        }
+        self.entries.remove_if(
+            &ObjectKey(key),
+            |entry| matches!(entry, Entry::Object(kept) if kept.meta.epoch < epoch),
+        );
     }
 
     fn visit(&self, see: &mut dyn FnMut(Visited<'_>)) {

@@ -109,7 +109,7 @@ impl Cache {
     pub(crate) fn standing(&self, key: &[u8], stored: &Arc<StoredResponse>) -> Standing {
         let standing = self.purges.standing(key, &stored.meta);
         if matches!(standing, Standing::Gone(_)) {
-            self.storage.remove(key, Some(stored));
+            self.storage.sweep(key, stored.meta.epoch.saturating_add(1));
         }
         standing
     }

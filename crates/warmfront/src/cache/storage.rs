@@ -71,8 +71,9 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// Forgets what is under `key`, if that is still `known`; with `None`, whatever it is.
     fn remove(&self, key: &[u8], known: Option<&Arc<StoredResponse>>);
 
-    /// Gives back the room of what is under `key`, if its origin was asked before `epoch`: nobody gets it any
-    /// more. Reads no disk, so a newer one that lies there alone may go with it, which costs a fetch.
+    /// Forgets what is under `key`, if its origin was asked before `epoch`: nobody gets it any more. Fragments of
+    /// its body stay for whoever is reading them, and make room in their time. Reads no disk, so a newer one
+    /// that lies there alone may go with it, which costs a fetch.
     fn sweep(&self, key: &[u8], epoch: u64);
 
     /// Shows every response that is kept, in no order, while others come and go. Takes as long as there

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use http::header::HeaderName;
+use http_body_util::BodyExt as _;
 use warmfront::{Body, Edge, Purge, PurgeError};
 use warmfront_core::caching::Invalidation;
 use warmfront_core::{Distribution, Stack};
@@ -83,6 +84,29 @@ async fn no_request_after_a_purge_sees_what_was_before_it() {
     for viewer in viewers {
         assert!(viewer.await.unwrap() > 0, "each of them has asked");
     }
+}
+
+#[tokio::test]
+async fn whoever_reads_a_long_object_when_it_is_purged_reads_it_to_its_end() {
+    let version = Arc::new(AtomicU64::new(1));
+    let current = version.clone();
+    let origin = ScriptedOrigin(Box::new(move |_| {
+        let octet = current.load(SeqCst) as u8;
+        Box::pin(async move { answer(200, &[], Body::full(vec![octet; 2 << 20])) })
+    }));
+    let (edge, _clock) = edge_of(stack((0, 3600, 3600)), 64 << 20, origin);
+    let filled = read(edge.call(get("/long")).await).await;
+    assert_eq!(filled.body, vec![1; 2 << 20]);
+    let mut reply = edge.call(get("/long")).await;
+    let first = reply.body_mut().frame().await.unwrap().unwrap().into_data().unwrap();
+    version.store(2, SeqCst);
+    purge(&edge, "/long", false);
+    let next = read(edge.call(get("/long")).await).await;
+    assert_eq!((next.x_cache(), next.body[0]), ("Miss", 2));
+    let rest = read(reply).await;
+    assert!(rest.whole, "it broke off after {} more octets", rest.body.len());
+    assert_eq!(first.len() + rest.body.len(), 2 << 20);
+    assert!(rest.body.iter().all(|octet| *octet == 1));
 }
 
 #[tokio::test]

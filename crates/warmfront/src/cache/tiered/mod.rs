@@ -165,10 +165,11 @@ impl Storage for TieredStorage {
 
     fn sweep(&self, key: &[u8], epoch: u64) {
         match self.tiers.memory.peek(key) {
-            Some(kept) if kept.meta.epoch < epoch => self.remove(key, Some(&kept)),
-            Some(_) => {}
-            // Its fragments make room in their time.
-            None => self.tiers.disk.remove(&object_name(key)),
+            Some(kept) if kept.meta.epoch >= epoch => {}
+            _ => {
+                self.tiers.disk.remove(&object_name(key));
+                self.tiers.memory.sweep(key, epoch);
+            }
         }
     }
 
