@@ -150,7 +150,7 @@ fn lifetime(facts: &ResponseFacts<'_>, now: SystemTime) -> Result<Lifetime, NotS
         return Err(if asked { NotStored::PartialContent } else { NotStored::UnaskedPart });
     }
     let control = cache_control::directives(facts.headers, facts.rules);
-    if facts.authorization_unkeyed && !permits_authorization(&control) {
+    if facts.authorization_unkeyed && !permits_authorization(&control, facts.rules) {
         return Err(NotStored::Authorization);
     }
     let selects = facts.rules.vary_selects || facts.ttl.min().is_zero();
@@ -193,9 +193,13 @@ fn forbids(control: &CacheControl) -> Option<Forbids> {
 
 /// RFC 9111 §3.5. What one viewer's credentials brought is shared only when the origin says so,
 /// and MinTTL cannot say it for the origin.
-fn permits_authorization(control: &CacheControl) -> bool {
+fn permits_authorization(control: &CacheControl, rules: CacheRules) -> bool {
     let permitted = control.public || control.must_revalidate || control.s_maxage.is_some();
-    permitted && forbids(control).is_none()
+    let forbidden = match forbids(control) {
+        Some(Forbids::NoCache) => !rules.stores_no_cache,
+        forbids => forbids.is_some(),
+    };
+    permitted && !forbidden
 }
 
 /// A part is never stored as if it were the whole. Parts that were asked for are not kept either:

@@ -83,4 +83,6 @@ fn forbids(response: &Response<'_>) -> Option<Forbids> {
 }
 
 #[cfg(test)]
+mod differential;
+#[cfg(test)]
 mod tests;
