@@ -19,7 +19,7 @@ pub struct CacheRules {
     pub statuses: StorableStatuses,
     /// A response marked no-cache is stored, and asked about each time before it answers.
     pub stores_no_cache: bool,
-    /// s-maxage forbids stale answers, as proxy-revalidate does.
+    /// s-maxage forbids stale answers as proxy-revalidate does, also those that a directive beside it permits.
     pub s_maxage_forbids_stale: bool,
     /// Time on the way counts, and what is older by its Date than by its Age is older.
     pub corrects_age: bool,
@@ -49,8 +49,6 @@ pub struct CacheRules {
     pub head_updates: bool,
     /// Any method reaches the origin, and GET and HEAD may have a body.
     pub any_method: bool,
-    /// The viewer's Cache-Control and Pragma count.
-    pub honors_viewer: bool,
     /// Interim responses of origins, 102 and 103, go on to viewers.
     pub passes_interim: bool,
     /// zstd counts in Accept-Encoding and is compressed with, where a policy enables gzip or Brotli.
@@ -83,8 +81,7 @@ impl CacheRules {
         has_error_caching_min_ttl: true,
         statuses: StorableStatuses::Listed,
         stores_no_cache: false,
-        // CloudFront's guide promises the stale copy whenever no directive speaks against it, and shows
-        // s-maxage beside the stale directives.
+        // CloudFront's guide shows s-maxage beside the stale directives.
         s_maxage_forbids_stale: false,
         corrects_age: false,
         targeted_cache_control: false,
@@ -99,7 +96,6 @@ impl CacheRules {
         unsafe_invalidates: false,
         head_updates: false,
         any_method: false,
-        honors_viewer: false,
         passes_interim: false,
         knows_zstd: false,
     };
@@ -126,8 +122,6 @@ impl CacheRules {
         unsafe_invalidates: true,
         head_updates: true,
         any_method: true,
-        // What a CDN does: a viewer's reload must not reach the origin (RFC 9111 §5.2.1 leaves it open).
-        honors_viewer: false,
         passes_interim: true,
         knows_zstd: true,
     };
@@ -156,5 +150,125 @@ impl fmt::Display for CacheRules {
             Self::RFC9111 => "rfc9111",
             _ => "a profile of its own",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row for each switch. A new one is missing here until it has its row in docs/caching.md, too.
+    fn table() -> String {
+        let word = |switch: bool| if switch { "yes" } else { "no" }.to_owned();
+        let cells = |rules: CacheRules| {
+            let CacheRules {
+                unnamed_lifetime,
+                min_ttl_overrides_origin,
+                has_error_caching_min_ttl,
+                statuses,
+                stores_no_cache,
+                s_maxage_forbids_stale,
+                corrects_age,
+                targeted_cache_control,
+                keyed_authorization_permits,
+                vary_selects,
+                cookies_forbid_sharing,
+                forwards_conditions,
+                whole_url_in_key,
+                one_path_form,
+                keeps_response_headers,
+                stores_post,
+                unsafe_invalidates,
+                head_updates,
+                any_method,
+                passes_interim,
+                knows_zstd,
+            } = rules;
+            let lifetime = match unnamed_lifetime {
+                UnnamedLifetime::DefaultTtl => "DefaultTTL",
+                UnnamedLifetime::Heuristic => {
+                    "a tenth of the time since Last-Modified, a day at most"
+                }
+            };
+            let stored = match statuses {
+                StorableStatuses::Listed => "CloudFront's table",
+                StorableStatuses::Final => {
+                    "any final one with a lifetime of its own, or that RFC 9110 §15.1 names"
+                }
+            };
+            [
+                ("lifetime of a response that names none", lifetime.to_owned()),
+                ("statuses that are stored", stored.to_owned()),
+                (
+                    "MinTTL > 0 stores no-store, no-cache and private",
+                    word(min_ttl_overrides_origin),
+                ),
+                ("no-cache is stored, and asked about each time", word(stores_no_cache)),
+                ("errors are kept for ErrorCachingMinTTL", word(has_error_caching_min_ttl)),
+                (
+                    "s-maxage forbids stale answers that a directive beside it permits",
+                    word(s_maxage_forbids_stale),
+                ),
+                ("time on the way and Date make a response older", word(corrects_age)),
+                (
+                    "CDN-Cache-Control stands in for Cache-Control and Expires",
+                    word(targeted_cache_control),
+                ),
+                (
+                    "Authorization in the key permits storing without a word of the origin",
+                    word(keyed_authorization_permits),
+                ),
+                ("Vary selects among several stored responses", word(vary_selects)),
+                (
+                    "where cookies are forwarded, nothing is collapsed or revalidated",
+                    word(cookies_forbid_sharing),
+                ),
+                ("the viewer's conditions go to the origin on a miss", word(forwards_conditions)),
+                (
+                    "scheme, host and every forwarded part of the query are in the key",
+                    word(whole_url_in_key),
+                ),
+                ("behavior, key and origin see the path in one form", word(one_path_form)),
+                (
+                    "Set-Cookie, Vary and other headers of a response stay as they are",
+                    word(keeps_response_headers),
+                ),
+                ("the answer to POST may be stored for GET", word(stores_post)),
+                ("unsafe methods invalidate", word(unsafe_invalidates)),
+                ("the answer to HEAD refreshes the stored GET", word(head_updates)),
+                (
+                    "any method where all are allowed, and GET with a body, uncached",
+                    word(any_method),
+                ),
+                ("102 and 103 pass on", word(passes_interim)),
+                ("zstd beside gzip and Brotli", word(knows_zstd)),
+            ]
+        };
+        let mut table = String::from("| | `cloudfront` | `rfc9111` |\n|---|---|---|\n");
+        let rows = cells(CacheRules::CLOUDFRONT).into_iter().zip(cells(CacheRules::RFC9111));
+        for ((what, cloudfront), (_, standard)) in rows {
+            table.push_str(&format!("| {what} | {cloudfront} | {standard} |\n"));
+        }
+        table
+    }
+
+    #[test]
+    fn the_table_of_the_profiles_is_what_the_switches_say() {
+        let page = include_str!("../../../../docs/caching.md");
+        let table = table();
+        assert!(page.contains(&table), "docs/caching.md has another table than this:\n{table}");
+    }
+
+    #[test]
+    fn the_profiles_have_names() {
+        for name in ["cloudfront", "rfc9111"] {
+            assert_eq!(
+                CacheRules::named(name).map(|rules| rules.to_string()).as_deref(),
+                Some(name)
+            );
+        }
+        assert_eq!(CacheRules::named("varnish"), None);
+        let own = CacheRules { any_method: true, ..CacheRules::CLOUDFRONT };
+        assert_eq!(own.to_string(), "a profile of its own");
     }
 }

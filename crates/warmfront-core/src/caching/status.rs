@@ -16,15 +16,16 @@ pub(super) enum Listed {
 }
 
 impl Listed {
-    /// `None`: never stored. 416 and the errors that the table leaves out (401, 406, 410, 429 …),
-    /// interim replies and 304, and whatever is no HTTP status.
+    /// `None`: never stored. 416 and the errors that the table leaves out (401, 406, 429 …), interim replies
+    /// and 304, and whatever is no HTTP status. 410 stands only among those that obey no-store, which would
+    /// say nothing of an error that is never stored.
     pub(super) fn of(status: StatusCode) -> Option<Listed> {
         match status.as_u16() {
             206 | 304 => None,
             307 | 308 => Some(Listed::RedirectWithCacheControl),
             200..=399 => Some(Listed::Answer),
             404 | 414 | 500..=504 => Some(Listed::Error),
-            400 | 403 | 405 | 412 | 415 => Some(Listed::ErrorWithMaxAge),
+            400 | 403 | 405 | 410 | 412 | 415 => Some(Listed::ErrorWithMaxAge),
             _ => None,
         }
     }

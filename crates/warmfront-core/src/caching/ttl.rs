@@ -121,7 +121,13 @@ pub(super) fn explicit(response: &Response<'_>) -> Option<Explicit> {
         let remaining = said.saturating_sub(age);
         return Some(Explicit { source: TtlSource::Expires(said), remaining });
     }
-    let said = until(now).unwrap_or_default().min(century);
+    // An Expires that is no later than its Date is past, whatever the clock of the origin shows.
+    let is_past = facts
+        .headers
+        .get(header::DATE)
+        .and_then(date::parse)
+        .is_some_and(|sent| until(sent).is_none_or(|left| left.is_zero()));
+    let said = if is_past { Duration::ZERO } else { until(now).unwrap_or_default().min(century) };
     // Expires is a moment, so time spent on the way is in it already, provided that the clocks
     // agree. Where Age and Date say that less is left, less is left.
     let remaining = match facts.headers.get(header::DATE).and_then(date::parse) {
@@ -194,7 +200,8 @@ pub(super) fn error_bounded(
 /// long as it is in the cache, and none beyond MaxTTL. Both windows open at expiry, so that an
 /// object whose lifetime already is MaxTTL can answer for its origin too; one that says only
 /// stale-while-revalidate leaves stale-if-error open in the same way.
-/// must-revalidate and proxy-revalidate forbid both (RFC 9111 §4.2.4; the guide is silent).
+/// must-revalidate and proxy-revalidate forbid both (RFC 9111 §4.2.4; the guide is silent), and so does s-maxage,
+/// which means proxy-revalidate, too (§5.2.2.10): CloudFront takes a directive beside it for an exception.
 pub(super) fn stale_windows(
     control: &CacheControl,
     ttl: &TtlBounds,
@@ -206,9 +213,10 @@ pub(super) fn stale_windows(
     if forbidden {
         return (Duration::ZERO, Duration::ZERO);
     }
+    let unsaid = if control.s_maxage.is_some() { Duration::ZERO } else { Duration::MAX };
     (
         control.stale_while_revalidate.unwrap_or_default().min(ttl.max()),
-        control.stale_if_error.unwrap_or(Duration::MAX).min(ttl.max()),
+        control.stale_if_error.unwrap_or(unsaid).min(ttl.max()),
     )
 }
 

@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{Explanation, Pointer, Topic, at, ttl_pointer};
-use crate::caching::{Lifetime, ResponseFacts, Storable, storable};
+use crate::caching::targeted::CDN_CACHE_CONTROL;
+use crate::caching::{Lifetime, ResponseFacts, Storable, UnnamedLifetime, storable};
+use crate::http::date;
 use crate::{Behavior, Distribution};
 
 /// The answers that tell most about a behavior.
@@ -35,6 +37,15 @@ pub(super) fn say(
     if let Some((status, headers)) = answer {
         let decided = decide(distribution, index, sent, *status, headers, now);
         return say_one(told, distribution, index, *status, said(headers), decided);
+    }
+    let rules = distribution.behaviors[index].rules;
+    if rules.unnamed_lifetime == UnnamedLifetime::Heuristic {
+        let day = Duration::from_secs(24 * 60 * 60);
+        let mut headers = HeaderMap::new();
+        headers
+            .insert(header::LAST_MODIFIED, date::header_value(now.checked_sub(day).unwrap_or(now)));
+        let decided = decide(distribution, index, sent, StatusCode::OK, &headers, now);
+        say_one(told, distribution, index, StatusCode::OK, said(&headers), decided);
     }
     for (status, control) in USUAL {
         let mut headers = HeaderMap::new();
@@ -90,10 +101,18 @@ fn say_one(
     }
 }
 
+static COUNT: [HeaderName; 7] = [
+    CDN_CACHE_CONTROL,
+    header::CACHE_CONTROL,
+    header::EXPIRES,
+    header::LAST_MODIFIED,
+    header::ETAG,
+    header::AGE,
+    header::VARY,
+];
+
 /// The headers of an answer that count.
 fn said(headers: &HeaderMap) -> String {
-    const COUNT: [HeaderName; 4] =
-        [header::CACHE_CONTROL, header::EXPIRES, header::AGE, header::VARY];
     let lines = COUNT.iter().flat_map(|name| {
         let values = headers.get_all(name).iter();
         values.map(move |value| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())))

@@ -19,6 +19,7 @@ use ::http::{HeaderMap, HeaderName, Method, StatusCode, Version, header};
 
 use crate::access::place::Place;
 use crate::access::signed::{SignatureCheck, without_signature};
+use crate::caching::CacheRules;
 use crate::http::{grpc, upgrade};
 use crate::origin::Scheme;
 use crate::path_pattern::normalize_path;
@@ -387,6 +388,9 @@ fn say_cache(
         return false;
     }
     told.say(Topic::Cache, format!("looked up; {}", on_a_miss(behavior, view)));
+    if behavior.rules != CacheRules::CLOUDFRONT {
+        told.say(Topic::Policy, format!("the cache rules of the profile {}", behavior.rules));
+    }
     true
 }
 

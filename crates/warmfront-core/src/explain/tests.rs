@@ -468,3 +468,34 @@ fn a_spelling_that_leads_to_a_signed_path_is_told() {
     assert!(found.about(Topic::Signature).any(|text| text.ends_with(why)));
     assert_eq!(found.about(Topic::Origin).count(), 0);
 }
+
+#[test]
+fn the_profile_and_its_lifetimes_are_told() {
+    let stack = stack(|distribution| {
+        let behavior = Arc::make_mut(&mut distribution.behaviors[0]);
+        behavior.rules = crate::caching::CacheRules::RFC9111;
+        behavior.cache_policy.ttl = TtlBounds::new(0, 60, 600).unwrap();
+    });
+    let found = told(&stack, &asked("GET", "/", &[]));
+    says(&found, "policy: the cache rules of the profile rfc9111");
+    let ttl: Vec<_> = found.about(Topic::Ttl).collect();
+    assert!(ttl[0].contains("since Last-Modified: fresh for"), "{ttl:?}");
+    let obeys = |text: &&str| text.ends_with("not stored, the origin says private");
+    assert!(ttl.iter().any(obeys), "{ttl:?}");
+    let lines =
+        ["date: Mon, 07 Nov 1994 08:49:37 GMT", "last-modified: Sun, 06 Nov 1994 08:49:37 GMT"];
+    let answer = Some((StatusCode::OK, fixture::headers(&lines)));
+    let found = told(&stack, &Asked { answer, ..asked("GET", "/", &[]) });
+    let tenth =
+        "a tenth of the 86400 s since Last-Modified, lowered to MaxTTL=600: fresh for 600 s";
+    assert!(found.about(Topic::Ttl).next().unwrap().contains(tenth));
+    let lines = ["cdn-cache-control: max-age=30", "cache-control: no-store"];
+    let answer = Some((StatusCode::OK, fixture::headers(&lines)));
+    let found = told(&stack, &Asked { answer, ..asked("GET", "/", &[]) });
+    assert_eq!(
+        found.about(Topic::Ttl).collect::<Vec<_>>(),
+        [
+            "200 cdn-cache-control: max-age=30; cache-control: no-store: max-age=30: fresh for 30 s, then stale for 600 s while the origin fails"
+        ]
+    );
+}

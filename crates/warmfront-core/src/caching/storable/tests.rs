@@ -215,6 +215,8 @@ fn age_shortens_expires_only_by_what_the_clocks_do_not_say_already() {
     reply(200).check(&[IN_30, sent_now, "Age: 12"], 18, "Expires in 30 s");
     reply(200).check(&[IN_30, "Age: 12"], 18, "Expires in 30 s");
     reply(200).check(&[IN_30, sent_12_ago], 30, "Expires in 30 s");
+    let after = "Date: Sun, 06 Nov 1994 08:50:07 GMT";
+    reply(200).check(&[IN_30, after], 0, "Expires in the past");
 }
 
 #[test]
@@ -278,12 +280,16 @@ fn some_errors_are_always_stored_for_error_caching_min_ttl_at_least() {
 
 #[test]
 fn some_errors_are_stored_only_when_the_origin_says_max_age_or_s_maxage() {
-    for code in [400, 403, 405, 412, 415] {
+    for code in [400, 403, 405, 410, 412, 415] {
         let error = || reply(code).ttl(0, 20, 60);
         error().check_not(&[], NotStored::NeedsMaxAge(status(code)));
         error().check_not(&[IN_30], NotStored::NeedsMaxAge(status(code)));
         error().check_not(&["Cache-Control: public"], NotStored::NeedsMaxAge(status(code)));
-        error().check_not(&["Cache-Control: no-store"], NotStored::NeedsMaxAge(status(code)));
+        let forbidden = match code {
+            410 => NotStored::ErrorForbidden(Forbids::NoStore),
+            _ => NotStored::NeedsMaxAge(status(code)),
+        };
+        error().check_not(&["Cache-Control: no-store"], forbidden);
         error().check(&["Cache-Control: max-age=30"], 30, "max-age=30");
         error().check(&["Cache-Control: s-maxage=30"], 30, "s-maxage=30");
         error().check(
@@ -296,7 +302,7 @@ fn some_errors_are_stored_only_when_the_origin_says_max_age_or_s_maxage() {
 
 #[test]
 fn other_statuses_are_never_stored() {
-    let never = [101, 103, 304, 401, 402, 406, 408, 409, 410, 411, 413, 416, 418, 429, 451];
+    let never = [101, 103, 304, 401, 402, 406, 408, 409, 411, 413, 416, 418, 429, 451];
     for code in never.into_iter().chain([505, 507, 511, 599, 600, 999]) {
         for ttl in [0, 5] {
             let says = ["Cache-Control: public, max-age=30"];
@@ -357,7 +363,10 @@ fn stale_windows_are_what_the_origin_says_and_max_ttl_at_most() {
 fn without_a_directive_a_failing_origin_gets_the_stale_copy_for_max_ttl() {
     reply(200).ttl(0, 20, 60).check_windows(&[], 0, 60);
     reply(200).ttl(0, 20, 60).check_windows(&["Cache-Control: max-age=60"], 0, 60);
-    reply(200).ttl(0, 20, 60).check_windows(&["Cache-Control: s-maxage=5"], 0, 60);
+    // s-maxage means proxy-revalidate, too, unless something beside it says otherwise.
+    reply(200).ttl(0, 20, 60).check_windows(&["Cache-Control: s-maxage=5"], 0, 0);
+    let beside = "Cache-Control: s-maxage=5, stale-if-error=7, stale-while-revalidate=3";
+    reply(200).ttl(0, 20, 60).check_windows(&[beside], 3, 7);
     reply(200).ttl(0, 0, 60).check_windows(&["Cache-Control: max-age=0"], 0, 60);
     // The guide's warning: even what was marked no-cache answers, unless the origin says 0.
     reply(200).ttl(5, 20, 60).check_windows(&["Cache-Control: no-cache"], 0, 60);

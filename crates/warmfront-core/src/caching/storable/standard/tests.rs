@@ -343,9 +343,9 @@ fn each_switch_works_without_the_others() {
         NotStored::Forbidden(Forbids::NoCache),
     );
     with(CacheRules { s_maxage_forbids_stale: false, ..rfc }).check_windows(
-        &["Cache-Control: s-maxage=90"],
+        &["Cache-Control: s-maxage=90, stale-if-error=5"],
         0,
-        YEAR,
+        5,
     );
     with(CacheRules { corrects_age: false, ..rfc }).check(
         &["Cache-Control: max-age=90", "Date: Sun, 06 Nov 1994 08:49:17 GMT"],
