@@ -205,7 +205,7 @@ fn what_a_lookup_costs() {
         for number in 0..count {
             let text = match number % 3 {
                 0 => format!("/blog/2026/{number}/index.html"),
-                1 => format!("/blog/{number}/*"),
+                1 => format!("/blog/2026/{number}/*"),
                 _ => format!("#product:{number}"),
             };
             known.add(&record(known.newest() + 1, "E1", &text, false));
