@@ -3,20 +3,21 @@
 //! A [`Fetch`] runs in a task of its own, so that it does not end with the viewer who led. It publishes
 //! one [`Outcome`] and fills the storage while the body streams.
 
+mod heads;
 mod part;
 
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AGE, CONTENT_LENGTH, DATE, RANGE};
+use http::header::{DATE, RANGE};
 use http::{HeaderMap, HeaderName, StatusCode};
 use http_body::Body as _;
 use tokio::sync::oneshot;
 use warmfront_core::caching::validation::{conditional_headers, confirms, update_stored};
 use warmfront_core::caching::variants::{language_of, selecting_fields};
 use warmfront_core::caching::vary::viewer_vary;
-use warmfront_core::caching::{CacheTags, Lifetime, NotStored, Storable};
+use warmfront_core::caching::{Lifetime, NotStored, Storable};
 use warmfront_core::distribution::ErrorPage;
 use warmfront_core::http::date;
 use warmfront_core::http::storable_head::stored_head;
@@ -459,43 +460,6 @@ impl Fetch {
             self.permit.close();
         }
         pump(self.permit, body, head, stores, &shared.cache, shared.clock.clone()).await;
-    }
-
-    /// What is stored of a response's head, and what its leading viewer gets beside.
-    fn stored_head(
-        &self,
-        response: &mut OriginResponse,
-        lifetime: Lifetime,
-        source: Source,
-    ) -> (StoredMeta, Option<StoredHead>) {
-        let shared = &self.origination.shared;
-        let asking = self.origination.asking(source);
-        let tags = self.tags(&response.head.headers, asking).unwrap_or_default();
-        let headers = &mut response.head.headers;
-        viewer_vary(&self.origination.behavior, headers);
-        headers.remove(CONTENT_LENGTH);
-        headers.entry(DATE).or_insert_with(|| date::header_value(shared.clock.wall()));
-        let for_leader = headers.clone();
-        stored_head(headers, &self.origination.behavior, asking.is_s3());
-        let came_with_age = for_leader.contains_key(AGE);
-        let leader_gets_more = for_leader.len() > headers.len() + usize::from(came_with_age)
-            || (!came_with_age && !lifetime.initial_age.is_zero());
-        let meta = StoredMeta {
-            status: response.head.status,
-            head: StoredHead::new(headers),
-            lifetime: lifetime.into(),
-            stored_at: shared.clock.monotonic(),
-            source,
-            epoch: self.permit.epoch,
-            tags,
-            checked: Checked::default(),
-        };
-        (meta, leader_gets_more.then(|| StoredHead::new(&for_leader)))
-    }
-
-    /// The cache tags in `headers`; `None` where they say nothing of any.
-    fn tags(&self, headers: &HeaderMap, asking: &Asking) -> Option<CacheTags> {
-        self.origination.tags(headers, asking)
     }
 
     fn hand_to_leader(self, mut response: OriginResponse) {

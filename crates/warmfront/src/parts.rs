@@ -77,7 +77,7 @@ pub(crate) struct Mender {
 
 impl Mender {
     /// `None` where the version has no name that the origin could confirm.
-    pub(crate) fn new(
+    pub(crate) fn of_version(
         key: &[u8],
         meta: &StoredMeta,
         generation: Generation,

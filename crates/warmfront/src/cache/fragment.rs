@@ -11,7 +11,7 @@ pub const FRAGMENT: u64 = 256 << 10;
 /// of them a storage still has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 // What holds one is aligned to 16 octets otherwise, and would be a quarter larger.
-#[repr(packed(8))]
+#[repr(Rust, packed(8))]
 pub struct Generation(pub u128);
 
 impl Generation {

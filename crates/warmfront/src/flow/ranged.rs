@@ -262,7 +262,7 @@ impl Route<'_> {
         let may_have_holes = |length: &u64| *length > size && self.head.method == Method::GET;
         let mend = length.filter(may_have_holes).and_then(|length| {
             let origination = || self.origination(asked, false);
-            Mender::new(place.key(), meta, generation, length, origination)
+            Mender::of_version(place.key(), meta, generation, length, origination)
         });
         Reading { storage, generation, mend, patch: None }
     }

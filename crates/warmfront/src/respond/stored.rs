@@ -170,7 +170,7 @@ pub(crate) fn octets_wanted(
         return Vec::new();
     }
     match range_of(request, stored, &headers) {
-        RangeAnswer::Whole => vec![0..stored.length],
+        RangeAnswer::Whole => std::iter::once(0..stored.length).collect(),
         RangeAnswer::Part(range) => vec![range],
         RangeAnswer::Parts(ranges) => ranges,
         RangeAnswer::Unsatisfiable => Vec::new(),
