@@ -18,18 +18,29 @@ pub(super) struct Faults {
     pub(super) most: Option<usize>,
     /// Reads of index files wait.
     pub(super) hold_indexes: bool,
+    /// Writes of records wait; how many do is in [`Faulty::held`].
+    pub(super) hold_writes: bool,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Faulty {
     inner: Arc<Directory>,
     faults: Arc<(Mutex<Faults>, Condvar)>,
+    held: Arc<(Mutex<bool>, Condvar)>,
 }
 
 impl Faulty {
     pub(super) fn over(directory: &Path) -> Self {
         let inner = Arc::new(Directory::new(directory.to_owned()));
-        Self { inner, faults: Arc::default() }
+        Self { inner, faults: Arc::default(), held: Arc::default() }
+    }
+
+    /// Waits until a write is held.
+    fn await_held(&self) {
+        let held = self.held.0.lock().unwrap();
+        let (_held, late) =
+            self.held.1.wait_timeout_while(held, PATIENCE, |is_held| !*is_held).unwrap();
+        assert!(!late.timed_out(), "nothing is written");
     }
 
     pub(super) fn set(&self, faults: Faults) {
@@ -93,6 +104,12 @@ impl Medium for FaultyFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        if self.media.now().hold_writes {
+            *self.media.held.0.lock().unwrap() = true;
+            self.media.held.1.notify_all();
+            let held = self.media.faults.0.lock().unwrap();
+            drop(self.media.faults.1.wait_while(held, |faults| faults.hold_writes).unwrap());
+        }
         let faults = self.media.now();
         let most = bytes.len().min(faults.most.unwrap_or(usize::MAX));
         // A disk that runs full takes a part first.
@@ -137,6 +154,25 @@ fn a_write_that_fails_costs_its_record_and_no_other() {
             assert_eq!(get(&store, "during"), None);
         }
     }
+}
+
+#[test]
+fn what_is_removed_while_it_is_being_written_does_not_come_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let media = Faulty::over(directory.path());
+    let store = open_over(Arc::new(media.clone()), 1 << 20);
+    put(&store, "kept", b"kept");
+    media.set(Faults { hold_writes: true, ..Faults::default() });
+    store.put(b"removed", bytes::Bytes::from_static(b"removed"));
+    media.await_held();
+    store.remove(b"removed");
+    assert_eq!(get(&store, "removed"), None);
+    media.set(Faults::default());
+    let crashed = crash(&store, directory.path());
+    assert_eq!(get(&store, "removed"), None);
+    let store = open(crashed.path(), 1 << 20);
+    assert_eq!(get(&store, "removed"), None, "after a crash");
+    assert_eq!(get(&store, "kept").unwrap(), "kept");
 }
 
 #[test]
