@@ -5,6 +5,8 @@
 //!
 //! `WARMFRONT_SEEDS` and `WARMFRONT_SEED` work here as in the rest of the simulation.
 
+#[cfg(feature = "disk")]
+mod crash;
 mod judge;
 mod objects;
 mod origin;
@@ -17,7 +19,7 @@ use std::time::Duration;
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt as _;
 use warmfront::edge::EdgeOptions;
-use warmfront::{AccessRecord, Clock as _, Edge, Observer, Purge, VirtualClock};
+use warmfront::{AccessRecord, Clock as _, Connector, Edge, Observer, Purge, VirtualClock};
 use warmfront_core::caching::{CacheRules, Invalidation};
 use warmfront_core::distribution::Stack;
 use warmfront_core::policy::HeaderSelection;
@@ -25,7 +27,7 @@ use warmfront_core::policy::HeaderSelection;
 use super::origin::{Dice, turns};
 use super::seeds;
 use crate::world::{ScriptedOrigin, epoch, request, stack};
-use objects::PATHS;
+use objects::{FILLER, PATHS};
 use origin::{Log, Origin, locked};
 
 const LANGUAGES: [&str; 2] = ["de", "fr"];
@@ -39,7 +41,13 @@ struct Storm {
     seed: u64,
     rules: CacheRules,
     speaks_languages: bool,
-    edge: Edge,
+    fragment: u64,
+    edge: Arc<Mutex<Edge>>,
+    origin: Arc<dyn Connector>,
+    stack: Arc<Mutex<Arc<Stack>>>,
+    /// Where its disk is, if it has one.
+    #[cfg(feature = "disk")]
+    disk: Option<Arc<crash::Disk>>,
     clock: VirtualClock,
     log: Arc<Mutex<Log>>,
     dice: Arc<Mutex<Dice>>,
@@ -72,7 +80,7 @@ struct Reading {
 /// What a viewer asks.
 #[derive(Debug, Clone)]
 struct Question {
-    path: &'static str,
+    path: String,
     method: Method,
     fields: Vec<(&'static str, String)>,
 }
@@ -141,8 +149,9 @@ impl Storm {
         let (log, dice) = (origin.log.clone(), origin.dice.clone());
         let script =
             ScriptedOrigin(Box::new(move |request| Box::pin(origin.clone().answer(request))));
-        let mut options = EdgeOptions::new(configured(rules, 0), Arc::new(script));
         let delivered = Arc::new(Delivered::default());
+        let stack = configured(rules, 0);
+        let mut options = EdgeOptions::new(stack.clone(), Arc::new(script));
         options.clock = Arc::new(clock.clone());
         options.cache.memory = memory;
         options.cache.fragment = fragment;
@@ -152,7 +161,12 @@ impl Storm {
             seed,
             rules,
             speaks_languages,
-            edge: Edge::new(options),
+            fragment,
+            origin: options.connector.clone(),
+            edge: Arc::new(Mutex::new(Edge::new(options))),
+            stack: Arc::new(Mutex::new(stack)),
+            #[cfg(feature = "disk")]
+            disk: None,
             clock,
             log,
             dice,
@@ -160,6 +174,10 @@ impl Storm {
             forgotten,
             reading,
         }
+    }
+
+    fn edge(&self) -> Edge {
+        locked(&self.edge).clone()
     }
 
     fn roll(&self, sides: u64) -> u64 {
@@ -200,17 +218,17 @@ impl Storm {
             }
             _ => {}
         }
-        Question { path, method, fields }
+        Question { path: path.to_owned(), method, fields }
     }
 
     /// Asks, reads to the end, and says how far it is all the while.
     async fn view(&self, viewer: u64, question: Question) -> Reply {
-        let mut asks = request(question.method.clone(), question.path);
+        let mut asks = request(question.method.clone(), &question.path);
         for (name, value) in &question.fields {
             asks.head.headers.insert(*name, value.parse().unwrap());
         }
         let (asked, asked_at) = (self.step(), self.clock.monotonic());
-        let (head, mut body) = self.edge.call(asks).await.into_parts();
+        let (head, mut body) = self.edge().call(asks).await.into_parts();
         let (head_step, head_at) = (self.step(), self.clock.monotonic());
         let response =
             origin::field(&head.headers, "x-response").and_then(|number| number.parse().ok());
@@ -250,6 +268,8 @@ impl Storm {
     fn event(&self) {
         match self.roll(7) {
             4 | 5 => self.purge(),
+            #[cfg(feature = "disk")]
+            6 => self.crash(),
             0 => {
                 let path = PATHS[self.roll(PATHS.len() as u64) as usize];
                 *locked(&self.log).versions.entry(path.to_owned()).or_insert(1) += 1;
@@ -265,7 +285,9 @@ impl Storm {
         let mut forgotten = locked(&self.forgotten);
         let called = self.step();
         locked(&self.log).is_parted = true;
-        self.edge.swap(configured(self.rules, forgotten.len() as u32 + 1));
+        let stack = configured(self.rules, forgotten.len() as u32 + 1);
+        *locked(&self.stack) = stack.clone();
+        self.edge().swap(stack);
         forgotten.push(Forgotten { paths: vec![], called, done: self.step(), is_soft: false });
     }
 
@@ -283,11 +305,21 @@ impl Storm {
         let purge = Purge { distribution, items: vec![item], soft: is_soft, dry_run: false };
         let called = self.step();
         locked(&self.log).is_parted = true;
-        self.edge.purge(&purge).unwrap();
+        self.edge().purge(&purge).unwrap();
         locked(&self.forgotten).push(Forgotten { paths, called, done: self.step(), is_soft });
     }
 
     async fn round(&self, round: u64) {
+        if self.roll(6) == 0 {
+            // While no body stalls: takes the place of whatever is not asked for again.
+            for number in 0..24 {
+                let size = self.edge().cache_usage().limit / 20;
+                let path = format!("{FILLER}{size}/{}", round * 100 + number);
+                let question = Question { path, method: Method::GET, fields: vec![] };
+                let reply = self.view(round * 100 + 50 + number, question).await;
+                self.judge(&reply);
+            }
+        }
         {
             let shut = self.roll(2) == 0;
             let mut log = locked(&self.log);

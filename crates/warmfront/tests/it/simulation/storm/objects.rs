@@ -7,6 +7,9 @@ use bytes::Bytes;
 use crate::simulation::origin::Dice;
 
 pub(super) const PATHS: [&str; 6] = ["/dir/a", "/dir/b", "/c", "/private", "/large", "/fragments"];
+/// Objects that only take room; the size follows, and then a number.
+pub(super) const FILLER: &str = "/filler/";
+
 /// An object whose answers are always for everybody, and under one key: it has one fill at a time.
 pub(super) fn is_always_shared(path: &str) -> bool {
     path != "/private"
@@ -42,6 +45,9 @@ pub(super) fn length_of(path: &str, version: u64) -> usize {
     let seed = path.bytes().fold(version, |sum, byte| sum.wrapping_mul(131) + u64::from(byte));
     let mut dice = Dice::new(seed);
     dice.roll(9);
+    if let Some(size) = path.strip_prefix(FILLER) {
+        return size.split('/').next().map_or(0, |size| size.parse().unwrap());
+    }
     let base = match path {
         "/large" => [4095, 16_383, 32_767, 65_535, 70_000][dice.roll(5) as usize],
         "/fragments" => 40_000 + dice.roll(160_000) as usize,
