@@ -108,7 +108,7 @@ def large(context):
     """An object of 5 GiB: seen before it is fetched, joined, cut into ranges in mid-fill, in flat memory."""
     directory = context.directory("objects")
     size = (128 if context.quick else 5 << 10) * MIB
-    while size > 256 * MIB and shutil.disk_usage(directory).free < 2 * size:
+    while size > 256 * MIB and shutil.disk_usage(directory).free < 3 * size:
         size //= 2
     memory = 32 * MIB
     origin_of = Large(size)
@@ -116,7 +116,7 @@ def large(context):
     source = context.file("large.yml", distribution(["large"]))
     with Origin(origin_of) as origin, context.program(
             source, "--origin", f"large={origin.url}", "--cache-memory", "32MiB",
-            "--cache-dir", str(directory), "--cache-disk", f"{max(size * 3 // 2, 256 * MIB)}") as program:
+            "--cache-dir", str(directory), "--cache-disk", f"{size * 5 // 2}") as program:
         before, highest, done = program.resident_kib(), [0], threading.Event()
 
         def watch():
