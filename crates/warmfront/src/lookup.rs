@@ -124,7 +124,11 @@ pub(crate) fn verdict(
     for_page: bool,
 ) -> Verdict {
     let Some((stored, standing)) = stored else { return Verdict::NothingStored };
-    let is_error = stored.failure.is_some() || stored.meta.source.is_error_page();
+    let status = stored.meta.status;
+    let is_error = stored.failure.is_some()
+        || stored.meta.source.is_error_page()
+        || status.is_client_error()
+        || status.is_server_error();
     match standing {
         Standing::Untouched => {}
         // Nobody is better off with an old error than with the origin.
@@ -223,6 +227,22 @@ mod tests {
                 expected,
                 "at {now} s"
             );
+        }
+    }
+
+    #[test]
+    fn a_soft_purge_leaves_no_error() {
+        let by = PurgedBy::Path;
+        for (status, expected) in [
+            (StatusCode::OK, Verdict::PurgedSoftly(by)),
+            (StatusCode::MOVED_PERMANENTLY, Verdict::PurgedSoftly(by)),
+            (StatusCode::NOT_FOUND, Verdict::Purged(by)),
+            (StatusCode::BAD_GATEWAY, Verdict::Purged(by)),
+        ] {
+            let mut response = response();
+            response.meta.status = status;
+            let found = Some((&response, Standing::Stale(by)));
+            assert_eq!(verdict(found, secs(0), false), expected, "{status}");
         }
     }
 

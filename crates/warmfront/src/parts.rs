@@ -18,7 +18,7 @@ use warmfront_core::http::part::{Part, SoleRange, strong_etag};
 
 use crate::cache::{
     Cache, Content, FillHead, Found, Generation, Join, Mend, Outcome, Patch, Permit, StoredMeta,
-    Stores, pump,
+    Stores, Unmended, pump,
 };
 use crate::origin::{BoxFuture, OriginResponse};
 use crate::origination::{Origination, unconditional};
@@ -131,6 +131,10 @@ impl Mender {
                 return fill.publish(Outcome::Failed(Arc::new(error)));
             }
         };
+        if response.head.status.is_server_error() {
+            // It says nothing of the version, and nobody waits for what is not that.
+            return fill.publish(Outcome::Abandoned);
+        }
         let delay = answered.delay;
         let Some(part) = self.brought(&response, &run, delay) else {
             self.forget();
@@ -199,13 +203,13 @@ impl Mender {
 }
 
 impl Mend for Mender {
-    fn mend(self: Arc<Self>, range: Range<u64>) -> BoxFuture<'static, Option<Patch>> {
+    fn mend(self: Arc<Self>, range: Range<u64>) -> BoxFuture<'static, Result<Patch, Unmended>> {
         Box::pin(async move {
             let near = NEAR * self.cache().storage.fragment_size();
             let under_way = &self.cache().under_way;
             if let Some(ticket) = under_way.join(self.generation, range.start, near) {
                 ticket.go_to(range.start);
-                return Some(Patch { ticket, is_new: false });
+                return Ok(Patch { ticket, is_new: false });
             }
             let run = self.run(&range);
             let mut name = self.generation.0.to_be_bytes().to_vec();
@@ -226,8 +230,9 @@ impl Mend for Mender {
             };
             ticket.go_to(range.start);
             match ticket.outcome().await {
-                Outcome::Streaming(_) => Some(Patch { ticket, is_new: true }),
-                _ => None,
+                Outcome::Streaming(_) => Ok(Patch { ticket, is_new: true }),
+                Outcome::Failed(_) | Outcome::Abandoned => Err(Unmended::OriginFails),
+                _ => Err(Unmended::OtherVersion),
             }
         })
     }

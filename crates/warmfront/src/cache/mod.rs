@@ -42,7 +42,7 @@ pub use memory::MemoryStorage;
 pub(crate) use place::{Place, Selected};
 pub(crate) use pump::{Stores, pump};
 pub use purge::{Checked, Purges, Receipt, Standing};
-pub(crate) use reader::{Mend, ObjectBody, Patch, Reading, body_of};
+pub(crate) use reader::{Mend, ObjectBody, Patch, Reading, Unmended, body_of};
 pub use storage::{Found, Storage, TooLarge, Usage, Visited};
 #[cfg(test)]
 pub(crate) use stored::tests_support;

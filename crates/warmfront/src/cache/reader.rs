@@ -23,9 +23,17 @@ use crate::origin::BoxFuture;
 
 /// Fetches what a storage has let go of.
 pub(crate) trait Mend: Send + Sync {
-    /// A fill that brings the octets at `range.start` and, at most, up to its end. `None` when the origin no
-    /// longer has this version, or does not answer.
-    fn mend(self: Arc<Self>, range: Range<u64>) -> BoxFuture<'static, Option<Patch>>;
+    /// A fill that brings the octets at `range.start` and, at most, up to its end.
+    fn mend(self: Arc<Self>, range: Range<u64>) -> BoxFuture<'static, Result<Patch, Unmended>>;
+}
+
+/// Why a hole stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unmended {
+    /// The origin has another version by now, or does not say so clearly: this one can never be completed.
+    OtherVersion,
+    /// The origin fails: what is there is as good as before.
+    OriginFails,
 }
 
 /// A fill that mends a hole.
@@ -113,7 +121,7 @@ enum Waiting {
     /// For a fragment.
     Fragment(BoxFuture<'static, Option<Bytes>>),
     /// For a place in the fill that mends a hole.
-    Mend(BoxFuture<'static, Option<Patch>>),
+    Mend(BoxFuture<'static, Result<Patch, Unmended>>),
     /// In vain: the body has broken off.
     Over,
 }
@@ -173,11 +181,11 @@ impl ObjectBody {
                     None => self.mend(),
                 },
                 Waiting::Mend(coming) => match ready!(coming.as_mut().poll(cx)) {
-                    Some(patch) => {
+                    Ok(patch) => {
                         self.patch = Some(Arc::new(patch.ticket));
                         self.waiting = Waiting::No;
                     }
-                    None => return self.break_off("a part of the object cannot be had".into()),
+                    Err(_) => return self.break_off("a part of the object cannot be had".into()),
                 },
                 Waiting::No => {
                     for place in [Place::Fill, Place::Patch] {
@@ -257,7 +265,7 @@ impl ObjectBody {
         self.tries += 1;
         self.waiting = match (mend.filter(|_| self.tries <= TRIES), self.end) {
             (Some(mend), Some(end)) => Waiting::Mend(mend.mend(self.position..end)),
-            _ => Waiting::Mend(Box::pin(std::future::ready(None))),
+            _ => Waiting::Mend(Box::pin(std::future::ready(Err(Unmended::OtherVersion)))),
         };
     }
 

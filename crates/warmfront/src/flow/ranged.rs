@@ -10,9 +10,10 @@ use warmfront_core::http::range::{RangeAnswer, resolve};
 
 use super::Route;
 use crate::asked::Asked;
+use crate::body::Body;
 use crate::cache::{
     Content, FillHead, Generation, Join, Outcome, Place, Reading, StoredMeta, StoredResponse,
-    Ticket,
+    Ticket, Unmended,
 };
 use crate::explaining::Kept;
 use crate::fetch::nothing_stored;
@@ -106,7 +107,7 @@ impl Route<'_> {
             };
             // It may have gone this way before.
             if let Some(hole) = reading.first_hole(far) {
-                reading.patch = Some(Arc::new(mend.mend(hole..far.end).await?.ticket));
+                reading.patch = Some(Arc::new(mend.mend(hole..far.end).await.ok()?.ticket));
             }
             ticket = None;
         }
@@ -177,37 +178,51 @@ impl Route<'_> {
         stored: Arc<StoredResponse>,
     ) -> Answer {
         let shared = self.exchange.shared();
-        if let Some(mut reading) = self.reading(place, &stored, self.exchange.asks().clone())
-            && let Some(is_new) = self.mend_first(&stored, &mut reading).await
-        {
-            let now = self.settled();
-            self.exchange.told.came(if is_new { Came::Fetched } else { Came::Shared });
-            self.exchange.kept(|| Kept::For(*stored.meta.lifetime));
-            let result = if is_new { result::MISS } else { result::HIT };
-            let (id, reading) = (self.exchange.id(), Some(reading));
-            return respond::from_stored(id, self.head, &stored, reading, result, now);
+        if let Some(mut reading) = self.reading(place, &stored, self.exchange.asks().clone()) {
+            match self.mend_first(&stored, &mut reading).await {
+                Ok(is_new) => {
+                    let now = self.settled();
+                    self.exchange.told.came(if is_new { Came::Fetched } else { Came::Shared });
+                    self.exchange.kept(|| Kept::For(*stored.meta.lifetime));
+                    let result = if is_new { result::MISS } else { result::HIT };
+                    let (id, reading) = (self.exchange.id(), Some(reading));
+                    return respond::from_stored(id, self.head, &stored, reading, result, now);
+                }
+                // What is stored stays for those who want no more of it; this viewer gets what the origin
+                // has to say.
+                Err(Unmended::OriginFails) => {
+                    self.exchange.told.came(Came::Failed);
+                    return Box::pin(self.answer_from_origin(Body::empty())).await;
+                }
+                Err(Unmended::OtherVersion) => {}
+            }
         }
-        // The origin has another version by now, or does not say so: there is nothing to go on with.
         shared.cache.storage.remove(place.key(), Some(&stored));
         Box::pin(self.answer_by_fetch(place, None)).await
     }
 
-    /// Whether the origin had to be asked; `None` when a hole cannot be mended.
-    async fn mend_first(&self, stored: &StoredResponse, reading: &mut Reading) -> Option<bool> {
+    /// Whether the origin had to be asked.
+    async fn mend_first(
+        &self,
+        stored: &StoredResponse,
+        reading: &mut Reading,
+    ) -> Result<bool, Unmended> {
         for range in respond::octets_wanted(self.head, stored) {
             let mut position = range.start;
             while let Some(hole) = reading.first_hole(&(position..range.end)) {
-                let patch = reading.mend.clone()?.mend(hole..range.end).await?;
-                position = patch.ticket.will_reach().filter(|reached| *reached > hole)?;
+                let mend = reading.mend.clone().ok_or(Unmended::OtherVersion)?;
+                let patch = mend.mend(hole..range.end).await?;
+                let reached = patch.ticket.will_reach().filter(|reached| *reached > hole);
+                position = reached.ok_or(Unmended::OtherVersion)?;
                 if reading.patch.is_none() {
                     reading.patch = Some(Arc::new(patch.ticket));
                 }
                 if patch.is_new {
-                    return Some(true);
+                    return Ok(true);
                 }
             }
         }
-        Some(false)
+        Ok(false)
     }
 
     pub(super) fn mend_boxed<'a>(

@@ -43,7 +43,7 @@ struct Mender {
 }
 
 impl Mend for Mender {
-    fn mend(self: Arc<Self>, range: Range<u64>) -> BoxFuture<'static, Option<Patch>> {
+    fn mend(self: Arc<Self>, range: Range<u64>) -> BoxFuture<'static, Result<Patch, Unmended>> {
         self.asked.lock().unwrap().push(range.clone());
         let fill = Arc::new(Fill::default());
         let ticket = fill.attach().unwrap();
@@ -60,7 +60,7 @@ impl Mend for Mender {
         fill.publish(crate::cache::Outcome::Streaming(Arc::new(head)));
         fill.push(octets(from..from + self.brings).into());
         fill.end(Ok(()));
-        Box::pin(std::future::ready(Some(Patch { ticket, is_new: true })))
+        Box::pin(std::future::ready(Ok(Patch { ticket, is_new: true })))
     }
 }
 
