@@ -2,12 +2,15 @@
 
 import asyncio
 import hashlib
+import shutil
 import socket
+import subprocess
+import sys
 import threading
 import time
 
 from origins import Origin, pattern, reset, respond
-from program import curl, expect
+from program import Program, curl, expect
 from templates import distribution
 
 
@@ -143,4 +146,49 @@ def truncated(context):
     return f"{len(kinds)} kinds over HTTP/1.1 and 2: broken streams, nothing stored, then whole"
 
 
-CHECKS = [("1,000 misses", collapse), ("big body", big), ("dying origin", truncated)]
+def example(context):
+    """examples/product-cache as its README has it: compressed, purged by tag, stale without its shop, there after a restart."""
+    # A copy, so that nothing is written into the repository.
+    home = context.directory("example") / "product-cache"
+    shutil.copytree(context.repository / "examples" / "product-cache", home)
+    state, disk = context.directory("state"), context.directory("disk") / "cache"
+    shop = subprocess.Popen([sys.executable, str(home / "origin.py"), "0"], stdout=subprocess.PIPE, text=True)
+    try:
+        options = ["--origin", f"shop={shop.stdout.readline().strip()}", "--cache-dir", str(disk)]
+
+        def ask(number, encoding="br"):
+            answer = curl(program, f"{program.http}/p/{number}?utm_source=x", "-H", f"Accept-Encoding: {encoding}")
+            expect(answer.status == 200, f"/p/{number}: {answer}")
+            return answer
+
+        def purge(*items):
+            done = subprocess.run([context.binary, "purge", "--admin", program.admin.removeprefix("http://"), *items],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20)
+            expect(done.returncode == 0, f"purge {items}: {done.returncode}, {done.stdout}")
+            return done.stdout
+
+        with Program(context.binary, home / "template.yml", state, options) as program:
+            first, second = ask(42), ask(42)
+            expect(first.cache.startswith("Miss") and second.cache.startswith("Hit"), f"{first}, then {second}")
+            expect(second.headers.get("content-encoding") == "br" and second.headers["etag"].startswith("W/"),
+                   f"compressed: {second.headers}")
+            ask(42, "gzip")
+            ask(43)
+            told = purge("#product:42")
+            expect("2 objects" in told, f"both encodings of one product: {told}")
+            expect(ask(42).cache.startswith("Miss") and ask(43).cache.startswith("Hit"), "a purge by tag takes that product")
+            shop.kill()
+            shop.wait(10)
+            purge("#catalog", "--soft")
+            stale = ask(43)
+            expect("x-cache" in stale.headers and "Miss" not in stale.cache, f"stale without the shop: {stale}")
+        with Program(context.binary, home / "template.yml", state, options) as program:
+            after = ask(43)
+            expect(after.body == stale.body, f"after a restart, without the shop: {after}")
+    finally:
+        shop.kill()
+        shop.wait(10)
+    return f"Miss, Hit in {second.size} bytes of br, purge by tag took 2 of 3, stale without the shop, there after a restart"
+
+
+CHECKS = [("cache example", example), ("1,000 misses", collapse), ("big body", big), ("dying origin", truncated)]
