@@ -120,6 +120,8 @@ pub enum NotStored {
     NeedsMaxAge(StatusCode),
     /// The error's lifetime is zero.
     ErrorTtlZero,
+    /// The storage takes no body of so many bytes.
+    TooLarge(u64),
 }
 
 /// The directive that forbids storing.
@@ -271,6 +273,9 @@ impl fmt::Display for NotStored {
             NotStored::ErrorTtlZero => f.write_str(
                 "ErrorCachingMinTTL is 0 and the origin names no lifetime for the error",
             ),
+            NotStored::TooLarge(length) => {
+                write!(f, "{length} bytes are more than the cache takes of one response")
+            }
         }
     }
 }

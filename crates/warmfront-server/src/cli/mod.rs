@@ -132,7 +132,7 @@ pub(crate) struct RunArgs {
         default_value = "127.0.0.1:8443"
     )]
     pub(crate) https: Bind,
-    /// Where /healthz, /readyz and /metrics are
+    /// Where /healthz, /readyz, /metrics and /purge are, which `warmfront purge` talks to
     #[arg(
         long,
         value_name = "ADDR|off",
@@ -149,7 +149,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DIR", env = "WARMFRONT_CACHE_DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
     /// Disk for stored responses, 16MiB or more; default: 10GiB
-    #[arg(long, value_name = "SIZE", env = "WARMFRONT_CACHE_DISK", requires = "cache_dir")]
+    #[arg(long, value_name = "SIZE", env = "WARMFRONT_CACHE_DISK", requires = "cache_dir", value_parser = size::of_disk)]
     pub(crate) cache_disk: Option<Size>,
     /// Where the development CA and other state is kept; default: .warmfront beside SOURCE
     #[arg(long, value_name = "DIR", env = "WARMFRONT_STATE_DIR")]

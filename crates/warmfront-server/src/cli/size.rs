@@ -44,6 +44,18 @@ impl FromStr for Size {
     }
 }
 
+/// What the engine takes as the limit of a disk cache, at least.
+const LEAST_DISK: Size = Size(16 << 20);
+
+/// The size of a disk cache.
+pub(super) fn of_disk(text: &str) -> Result<Size, String> {
+    let size: Size = text.parse()?;
+    if size.0 < LEAST_DISK.0 {
+        return Err(format!("a disk cache needs {LEAST_DISK} at least"));
+    }
+    Ok(size)
+}
+
 impl fmt::Display for Size {
     /// The largest binary unit that leaves a number of at most four digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

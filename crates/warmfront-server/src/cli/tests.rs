@@ -116,6 +116,7 @@ fn mistakes_are_named() {
         ("run --standard-log-fields date", "--standard-log"),
         ("run --standard-log w3c=- --real-time-log -", "a target each"),
         ("run --cache-disk 1GiB", "--cache-dir"),
+        ("run --cache-dir c --cache-disk 15MiB", "16 MiB at least"),
         ("run --geo Germany", "two letters, such as DE"),
         ("run --profile varnish", "cloudfront, rfc9111"),
         ("test", "CASE"),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::header::RANGE;
 use http::{Method, StatusCode};
+use warmfront_core::caching::NotStored;
 use warmfront_core::http::range::{RangeAnswer, resolve};
 
 use super::Route;
@@ -61,6 +62,11 @@ impl Route<'_> {
         let Outcome::Streaming(head) = outcome else {
             return self.answer_outcome(outcome, place, result::REFRESH_HIT);
         };
+        if let (None, Some(length)) = (&head.part, head.length)
+            && self.exchange.shared().cache.storage.admits(length).is_err()
+        {
+            self.exchange.told.not_stored(NotStored::TooLarge(length));
+        }
         // CloudFront guide, range GETs: the whole that an origin sends for a range goes to the viewer whole.
         let range = match (part, &head.part, head.length) {
             (Some(part), Some(_), Some(length)) => {
