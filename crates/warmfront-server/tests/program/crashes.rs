@@ -182,7 +182,7 @@ fn start(state: &Path, template: &Path, flag: &str) -> Program {
 }
 
 /// Waits until what an earlier run left has been read.
-fn await_index(program: &Program) {
+pub(super) fn await_index(program: &Program) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let metrics = program.admin("GET", "/metrics");

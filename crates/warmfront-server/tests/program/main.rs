@@ -16,6 +16,7 @@ mod interim;
 mod logs;
 mod origin;
 mod purging;
+mod restarts;
 mod serving;
 mod watching;
 mod websocket;

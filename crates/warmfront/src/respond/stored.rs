@@ -45,7 +45,6 @@ pub(crate) fn from_stored(
         let reply = whole(request, stored, reading, headers);
         return error_page(reply);
     }
-    let (result, detailed_result) = result_for(meta.status, result);
     let reply = if is_conditional(&request.headers) {
         match evaluate(&request.headers, &request.method, meta.status, &headers) {
             Precondition::NotModified => not_modified(headers),
@@ -55,7 +54,7 @@ pub(crate) fn from_stored(
     } else {
         content(request, stored, reading, headers)
     };
-    Answer { reply, result, detailed_result, made: Made::Replaceable }
+    judged(reply, result)
 }
 
 /// Holds the viewer's conditions against a response that the origin sent without knowing them.
@@ -65,13 +64,13 @@ pub(crate) fn under_conditions(request: &http::request::Parts, answer: Answer) -
         return answer;
     }
     let condition = evaluate(&request.headers, &request.method, reply.status(), reply.headers());
-    let judged: fn(HeaderMap) -> Reply = match condition {
+    let replaced: fn(HeaderMap) -> Reply = match condition {
         Precondition::Proceed => return answer,
         Precondition::NotModified => not_modified,
         Precondition::Failed => precondition_failed,
     };
     // The body goes nowhere, and the origin's connection is given up.
-    Answer { reply: judged(answer.reply.into_parts().0.headers), ..answer }
+    judged(replaced(answer.reply.into_parts().0.headers), answer.result)
 }
 
 /// A reply that stands in for an error, whatever its status now is.
@@ -111,8 +110,6 @@ pub(crate) fn from_fill(
     if !led || (age > 0 && is_told) {
         headers.insert(AGE, number(age));
     }
-    let (result, detailed_result) =
-        result_for(head.meta.status, if is_miss { result::MISS } else { result::HIT });
     let body = |range: Range<u64>| {
         let body = ObjectBody::new(reading.clone(), range);
         Body::stream(match &ticket {
@@ -154,6 +151,13 @@ pub(crate) fn from_fill(
         Precondition::Failed => precondition_failed(headers),
         Precondition::Proceed => streamed(headers),
     };
+    judged(reply, if is_miss { result::MISS } else { result::HIT })
+}
+
+/// What has become of a response under the viewer's conditions and range: a 412 or 416 is an error, though its
+/// object was found.
+fn judged(reply: Reply, result: &'static str) -> Answer {
+    let (result, detailed_result) = result_for(reply.status(), result);
     Answer { reply, result, detailed_result, made: Made::Replaceable }
 }
 
