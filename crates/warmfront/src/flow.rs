@@ -262,6 +262,7 @@ impl Route<'_> {
                 Join::Wait(ticket) => match ticket.outcome().await {
                     outcome if outcome.is_over(self.exchange.shared().clock.monotonic()) => {
                         self.retire(place, part.as_ref(), &ticket);
+                        drop(ticket);
                         // Time has passed, and somebody else may have filled it.
                         now = self.exchange.shared().clock.monotonic();
                         stale = match self.lookup(place, now).await {
@@ -273,6 +274,7 @@ impl Route<'_> {
                     }
                     // Now it is known what Vary names: each variant has a fill of its own.
                     outcome if !self.is_selected_by(&outcome, place) => {
+                        drop(ticket);
                         now = self.exchange.shared().clock.monotonic();
                         stale = match self.lookup(place, now).await {
                             Lookup::Answer(answer) => return answer,
@@ -299,7 +301,11 @@ impl Route<'_> {
                     // Between the lookup and the permit another fill may have finished.
                     match self.lookup(place, now).await {
                         Lookup::Answer(answer) => return answer,
-                        Lookup::Mend(stored) => return self.mend_boxed(place, stored).await,
+                        Lookup::Mend(stored) => {
+                            // Nobody must wait for it, least of all this request, which may join anew.
+                            drop((permit, ticket));
+                            return self.mend_boxed(place, stored).await;
+                        }
                         // It has told what Vary names. Whoever waits already looks again, too.
                         Lookup::Origin(found) if permit.key.as_bytes() != place.key() => {
                             stale = found;

@@ -111,11 +111,12 @@ impl Route<'_> {
             let (Some(mend), RangeAnswer::Part(far)) = (reading.mend.clone(), &range) else {
                 return None;
             };
+            // A place in which nobody reads would hold up those who do.
+            ticket = None;
             // It may have gone this way before.
             if let Some(hole) = reading.first_hole(far) {
                 reading.patch = Some(Arc::new(mend.mend(hole..far.end).await.ok()?.ticket));
             }
-            ticket = None;
         }
         self.exchange.told.came(if is_here { came } else { Came::Fetched });
         let (head, led, is_miss) = (&*head, false, !is_here);

@@ -7,6 +7,7 @@ mod bodies;
 mod compressing;
 mod deployment;
 mod keeping;
+mod meanwhile;
 mod observing;
 mod passing;
 mod purging;

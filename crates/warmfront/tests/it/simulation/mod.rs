@@ -26,6 +26,7 @@ use warmfront::{AccessRecord, Body, Edge, Observer, ViewerRequest, VirtualClock}
 use crate::world::{
     Read, ScriptedOrigin, answer, edge, edge_watched, get, group, read, request, stack,
 };
+pub(crate) use origin::turns;
 use origin::*;
 
 /// What a viewer asks.

@@ -99,7 +99,7 @@ impl Drop for UnderWay {
 }
 
 /// Lets the other tasks run, each about once a turn; tokio's own `yield_now` waits until all are idle.
-pub(super) async fn turns(number: u64) {
+pub(crate) async fn turns(number: u64) {
     let mut left = number;
     std::future::poll_fn(|cx| {
         if left == 0 {
