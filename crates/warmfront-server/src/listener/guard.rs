@@ -54,7 +54,7 @@ pub(crate) struct Guarded<T: Wire> {
     /// On HTTP/1.1 what goes out beside hyper's writes, and what of that is on its way.
     interims: Option<Arc<Interims>>,
     beside: Vec<u8>,
-    /// hyper has written something since its last flush.
+    /// hyper has had something to write since its last flush, whether the wire took it or not.
     unflushed: bool,
     /// What an open connection holds; given back with the socket.
     _place: Box<dyn fmt::Debug + Send>,
@@ -120,7 +120,8 @@ impl<T: Wire> Guarded<T> {
 
     fn wrote(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         self.pulse.blocked(written.is_pending());
-        self.unflushed |= written.is_ready();
+        // Also what the wire does not take now: hyper keeps it, and may begin the next request meanwhile.
+        self.unflushed = true;
         written
     }
 }
@@ -230,6 +231,9 @@ mod tests {
         fn reset(&self) {}
     }
 
+    /// Octets that the wire takes while the viewer reads nothing.
+    const WIRE: usize = 1 << 10;
+
     /// What hyper and the engine do with one connection, and what the viewer reads of it.
     struct Connection {
         guarded: Guarded<DuplexStream>,
@@ -239,7 +243,7 @@ mod tests {
 
     impl Connection {
         fn new() -> Self {
-            let (wire, viewer) = tokio::io::duplex(1 << 10);
+            let (wire, viewer) = tokio::io::duplex(WIRE);
             let pulses = Pulses::new(Limits::default(), Arc::new(Semaphore::new(1)));
             let interims = Arc::<Interims>::default();
             let pulse = pulses.register(false);
@@ -296,6 +300,28 @@ mod tests {
         connection.flush();
         connection.write(" answer");
         connection.check("answer, second answer").await;
+    }
+
+    #[tokio::test]
+    async fn they_never_stand_before_what_the_wire_did_not_take() {
+        let mut connection = Connection::new();
+        let _ = connection.interims.request_begins();
+        connection.interims.answer_begins();
+        connection.write(&"a".repeat(WIRE));
+        connection.flush();
+        let mut cx = Context::from_waker(Waker::noop());
+        let end = Pin::new(&mut connection.guarded).poll_write(&mut cx, b" end");
+        assert!(end.is_pending(), "the viewer reads nothing");
+        // hyper holds the end of the body and has the next request already.
+        let _ = connection.interims.request_begins();
+        connection.interim(3);
+        let mut read = [0; WIRE];
+        connection.viewer.read_exact(&mut read).await.unwrap();
+        connection.write(" end");
+        connection.flush();
+        connection.interims.answer_begins();
+        connection.write("second");
+        connection.check(" end102 second").await;
     }
 
     #[tokio::test]

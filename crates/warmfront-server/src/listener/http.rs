@@ -302,9 +302,8 @@ async fn unless_it_panics<T>(
         let polled = polled.map_or(Poll::Ready(None), |polled| polled.map(Some));
         if polled.is_pending()
             && let Some(interims) = interims
-            && interims.wake_for_next(cx.waker())
         {
-            cx.waker().wake_by_ref();
+            interims.wake_for_next(cx.waker());
         }
         polled
     })

@@ -45,10 +45,11 @@ impl Interims {
         self.turn.load(SeqCst) % 2 == 1
     }
 
-    /// Has the connection's task woken when there is something to write. `true`: there is already.
-    pub(super) fn wake_for_next(&self, waker: &Waker) -> bool {
+    /// Has the connection's task woken when there is something to write. What is there already goes out with
+    /// the flush that follows every look at the request's answer: waking for it would spin while the viewer
+    /// takes nothing.
+    pub(super) fn wake_for_next(&self, waker: &Waker) {
         self.connection.register(waker);
-        self.is_waiting.load(SeqCst)
     }
 
     /// Whether there may be something to write.
