@@ -29,19 +29,14 @@ struct Kept {
 }
 
 impl Changes {
-    /// What the file at `path` says, and keeps from now on. `false`: it was not there or is no such file, so
-    /// nobody knows what was changed before. Damaged places count as changed under `newest`.
+    /// What the file at `path` says. `false`: it was not there or is no such file, so nobody knows what was
+    /// changed before. Damaged places count as changed under `newest`.
     pub(super) fn in_file(path: &Path, newest: u64) -> io::Result<(Self, bool)> {
         let mut options = File::options();
         let mut file = options.read(true).write(true).create(true).truncate(false).open(path)?;
         let mut octets = Vec::with_capacity(PLACES * WIDTH);
         (&mut file).take((PLACES * WIDTH) as u64 + 1).read_to_end(&mut octets)?;
         let is_whole = octets.len() == PLACES * WIDTH;
-        if !is_whole {
-            // An end, and nothing before it: no room is taken for places that nothing was written to.
-            file.set_len(0)?;
-            file.set_len((PLACES * WIDTH) as u64)?;
-        }
         let changes = Self::default();
         for (place, octets) in octets.chunks_exact(WIDTH).enumerate().filter(|_| is_whole) {
             let half = |half: &[u8]| half.try_into().map_or(0, u64::from_le_bytes);
@@ -56,14 +51,29 @@ impl Changes {
         Ok((changes, is_whole))
     }
 
-    /// What is stored for `address` under an earlier epoch is gone from now on.
-    pub(super) fn note(&self, address: &[u8], epoch: u64) {
-        let place = place(address);
+    /// From now on the file keeps changes. Until then it is none, unless it `is_known`.
+    pub(super) fn begin(&self, is_known: bool) -> io::Result<()> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(disk) = kept.as_ref().filter(|_| !is_known) {
+            // An end, and nothing before it: no room is taken for places that nothing was written to.
+            disk.file.set_len(0)?;
+            disk.file.set_len((PLACES * WIDTH) as u64)?;
+        }
+        Ok(())
+    }
+
+    /// What is stored for the address in `place` under an earlier epoch is gone from now on.
+    pub(super) fn note(&self, place: usize, epoch: u64) {
         self.places()[place].fetch_max(epoch, Ordering::Release);
+    }
+
+    /// Writes down what was noted in these places.
+    pub(super) fn keep(&self, places: &[usize]) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(disk) = &mut *kept
-            && disk.write(place, epoch).is_err()
-        {
+        let Some(disk) = &mut *kept else { return };
+        // The newest there is: two who note the same place may come here in either order.
+        let newest = |place: usize| self.places()[place].load(Ordering::Acquire);
+        if !places.iter().all(|place| disk.write(*place, newest(*place)).is_ok()) {
             // Without the file the next process knows that it knows nothing.
             let _ = fs::remove_file(&disk.path);
             *kept = None;
@@ -115,9 +125,9 @@ mod tests {
     fn each_address_has_its_last_change() {
         let changes = Changes::default();
         assert_eq!(last(&changes, b"a"), 0);
-        changes.note(b"a", 7);
-        changes.note(b"b", 9);
-        changes.note(b"a", 5);
+        changes.note(place(b"a"), 7);
+        changes.note(place(b"b"), 9);
+        changes.note(place(b"a"), 5);
         assert_eq!((last(&changes, b"a"), last(&changes, b"b"), last(&changes, b"c")), (7, 9, 0));
     }
 
@@ -127,7 +137,12 @@ mod tests {
         let path = root.path().join("changes");
         let (changes, is_known) = Changes::in_file(&path, 1).unwrap();
         assert!(!is_known, "nothing is known at first");
-        changes.note(b"a", 7);
+        drop(changes);
+        let (changes, is_known) = Changes::in_file(&path, 1).unwrap();
+        assert!(!is_known, "nor as long as it has not begun");
+        changes.begin(is_known).unwrap();
+        changes.note(place(b"a"), 7);
+        changes.keep(&[place(b"a")]);
         drop(changes);
         let mut octets = fs::read(&path).unwrap();
         octets[place(b"b") * WIDTH] ^= 1;
@@ -137,7 +152,9 @@ mod tests {
         assert_eq!((last(&changes, b"a"), last(&changes, b"b"), last(&changes, b"c")), (7, 8, 0));
         drop(changes);
         fs::write(&path, "short").unwrap();
-        assert!(!Changes::in_file(&path, 9).unwrap().1);
+        let (changes, is_known) = Changes::in_file(&path, 9).unwrap();
+        assert!(!is_known);
+        changes.begin(is_known).unwrap();
         assert!(Changes::in_file(&path, 9).unwrap().1);
     }
 }

@@ -140,12 +140,15 @@ impl Purges {
         let (changes, is_known) = Changes::in_file(&path.with_extension("changes"), newest)?;
         let is_new = read.trouble.is_some() || !is_known;
         let purges = Self::kept_in(Box::new(log), read.entries, is_new, now)?;
+        // Only now that the log says so: had this start failed before, the next one must not take it for known.
+        changes.begin(is_known)?;
         // Without either file nobody knows what is gone.
         let trouble = read.trouble.or((!is_known).then_some(Trouble::Missing));
         Ok((Self { changes, ..purges }, trouble))
     }
 
-    /// Purges in `log`, which has these entries. `is_new`: what was purged before is not known.
+    /// Purges in `log`, which has these entries. `is_new`: what was purged before is not known, as it is where
+    /// the log has none: a start that fails may leave one so, and every other writes at least a floor.
     pub fn kept_in(
         log: Box<dyn PurgeLog>,
         entries: Vec<Entry>,
@@ -163,7 +166,7 @@ impl Purges {
         // Epochs never go back. They begin at the time of day, so that also where the file was lost no old
         // response has a later one.
         registry.at_least(at(now));
-        if is_new {
+        if is_new || entries.is_empty() {
             registry.raise_floor(registry.newest());
         }
         let (floor, newest) = (registry.floor(), registry.newest());
@@ -234,22 +237,29 @@ impl Purges {
     /// An unsafe request has changed what lies under these addresses
     /// ([`write_address`](warmfront_core::policy::cache_key::write_address)): what was stored before this call, or is
     /// being fetched, is gone for every request that comes after it. Takes the same time whatever is stored.
-    pub(crate) fn changed<'a>(&self, addresses: impl Iterator<Item = &'a [u8]>) {
+    /// Gives the epoch of the change.
+    pub(crate) fn changed<'a>(&self, addresses: impl Iterator<Item = &'a [u8]>) -> u64 {
+        let places: Vec<_> = addresses.map(changes::place).collect();
         let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
         let epoch = registry.newest() + 1;
-        for address in addresses {
-            self.changes.note(address, epoch);
+        for place in &places {
+            self.changes.note(*place, epoch);
         }
         registry.at_least(epoch);
         self.epoch.store(epoch, Ordering::Release);
         drop(registry);
-        // A request does not wait for a purge that is being written. Should this fail, the next one tries again.
+        // Not under the lock that lookups take.
+        self.changes.keep(&places);
+        // A request does not wait for a purge that is being written. Should this fail, the next one tries again; a
+        // log that lacks a purge is the next purge's to mend.
         if let Ok(mut kept) = self.kept.try_lock()
+            && !kept.is_behind
             && epoch + RESERVE / 2 > kept.reserved
             && kept.append(&[Entry::Reserved(epoch + RESERVE)]).is_ok()
         {
             kept.reserved = epoch + RESERVE;
         }
+        epoch
     }
 
     fn is_changed(&self, key: &[u8], epoch: u64) -> bool {

@@ -147,6 +147,55 @@ fn a_purge_that_cannot_be_written_is_in_effect_told_and_written_with_the_next() 
 }
 
 #[test]
+fn a_change_leaves_it_to_the_next_purge_to_write_what_could_not_be_written() {
+    let shelf = Shelf::default();
+    let open = |shelf: &Shelf| {
+        let entries = shelf.0.lock().unwrap().0.clone();
+        Purges::kept_in(Box::new(shelf.clone()), entries, true, second(100)).unwrap()
+    };
+    let purges = open(&shelf);
+    let stored = fetched(purges.epoch());
+    shelf.0.lock().unwrap().1 = true;
+    purges.purge("E1", &items(&["/a"]), false).1.unwrap_err();
+    shelf.0.lock().unwrap().1 = false;
+    // So many that epochs have to be set aside anew.
+    purges.kept().reserved = purges.epoch();
+    purges.changed([b"x".as_slice()].into_iter());
+    purges.purge("E1", &items(&["/b"]), false).1.unwrap();
+    let entries = shelf.0.lock().unwrap().0.clone();
+    let again = Purges::kept_in(Box::new(shelf), entries, false, second(100)).unwrap();
+    assert_eq!(again.standing(&key("/a"), &stored), Standing::Gone(PurgedBy::Path));
+}
+
+#[test]
+fn a_start_that_fails_leaves_no_log_that_knows_of_no_purge() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("purges");
+    let (purges, _) = Purges::in_file(&path, second(100)).unwrap();
+    let old = fetched(purges.epoch());
+    purges.purge("E1", &items(&["/a"]), false).1.unwrap();
+    drop(purges);
+    std::fs::write(&path, "damaged").unwrap();
+    // The file is begun anew, and then the system refuses the other one.
+    let (changes, aside) = (path.with_extension("changes"), root.path().join("aside"));
+    std::fs::rename(&changes, &aside).unwrap();
+    std::fs::create_dir(&changes).unwrap();
+    Purges::in_file(&path, second(101)).unwrap_err();
+    std::fs::remove_dir(&changes).unwrap();
+    std::fs::rename(&aside, &changes).unwrap();
+    let (again, _) = Purges::in_file(&path, second(102)).unwrap();
+    assert_eq!(again.standing(&key("/a"), &old), Standing::Gone(PurgedBy::Everything));
+}
+
+#[test]
+fn a_log_that_nothing_was_written_to_knows_of_no_purge() {
+    let shelf = Shelf::default();
+    let old = fetched(Purges::in_memory(second(99)).epoch());
+    let purges = Purges::kept_in(Box::new(shelf), Vec::new(), false, second(100)).unwrap();
+    assert_eq!(purges.standing(&key("/a"), &old), Standing::Gone(PurgedBy::Everything));
+}
+
+#[test]
 fn a_log_does_not_grow_without_end() {
     let shelf = Shelf::default();
     let purges = Purges::kept_in(Box::new(shelf.clone()), Vec::new(), true, second(100)).unwrap();
