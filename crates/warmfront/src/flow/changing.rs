@@ -17,6 +17,8 @@ use crate::respond::{self, Answer};
 impl Route<'_> {
     pub(super) async fn answer_from_origin(&self, body: Body) -> Answer {
         let has_body = !body.is_end_stream();
+        let purges = &self.exchange.shared().cache.purges;
+        let mut epoch = purges.epoch();
         let origination = self.origination(self.exchange.asks().clone(), has_body);
         let Answered { by, headers, result, delay } = origination.pass(body).await;
         let response = match result {
@@ -26,15 +28,18 @@ impl Route<'_> {
         let (rules, answer) = (self.behavior.rules, &response.head);
         // Before the viewer learns that something has changed.
         if invalidates(rules, &self.head.method, answer.status) {
-            self.changed(&answer.headers);
+            let changed = self.changed(&answer.headers);
+            // The answer is as young as its own change, unless there was a purge between the two.
+            epoch = if changed == epoch + 1 { changed } else { epoch };
         }
         let storable = origination.storable(by, &headers, answer.status, &answer.headers, delay);
         if let Storable::For(lifetime) = storable
             && stands_for_get(rules, &self.view, answer.status, &answer.headers, &lifetime)
         {
             let place = Place::primary(self.key_of_get());
-            let lead = self.exchange.shared().cache.fills.alone(place.key());
-            let asked = self.exchange.asks().clone();
+            let (mut permit, ticket) = self.exchange.shared().cache.fills.alone(place.key());
+            permit.epoch = epoch;
+            let (lead, asked) = ((permit, ticket), self.exchange.asks().clone());
             let (fetch, ticket, private) = self.fetch_telling(&place, lead, None, asked);
             tokio::spawn(fetch.keep_answer(by.source, headers, delay, response));
             return self.answer_led(&place, None, ticket, private).await;
@@ -42,13 +47,14 @@ impl Route<'_> {
         respond::relayed(self.behavior, response)
     }
 
-    /// What the target of the request names, and what the answer says that it has changed, too.
-    fn changed(&self, answer: &HeaderMap) {
+    /// What the target of the request names, and what the answer says that it has changed, too. Gives the epoch
+    /// of the change.
+    fn changed(&self, answer: &HeaderMap) -> u64 {
         let mut addresses = vec![self.address(self.view.path, self.view.query)];
         let also = also_changed(&self.view, answer);
         addresses.extend(also.map(|place| self.address(&place.path, place.query)));
         let addresses = addresses.iter().map(Vec::as_slice);
-        self.exchange.shared().cache.purges.changed(addresses);
+        self.exchange.shared().cache.purges.changed(addresses)
     }
 
     /// What the keys of all variants of the object at a path of this distribution begin with.

@@ -27,6 +27,8 @@ impl Route<'_> {
         self.exchange.told.came(Came::Alone(Alone::Head));
         let shared = self.exchange.shared();
         let epoch = shared.cache.purges.epoch();
+        // The answer is as young as that, so it must not confirm what was purged before.
+        let stale = shared.cache.unpurged(place.key(), stale);
         let origination = self.origination(self.exchange.asks().clone(), false);
         let Answered { by, headers, result, delay } = origination.pass(Body::empty()).await;
         let is_failing =
