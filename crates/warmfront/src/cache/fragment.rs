@@ -7,6 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Octets of a fragment; the last one of a body may be shorter. A body that fits into one lies with its head.
 pub const FRAGMENT: u64 = 256 << 10;
 
+/// A body has at most so many fragments: with [`FRAGMENT`], 64 GiB. CloudFront's largest object has 50 GB.
+pub(crate) const MOST_FRAGMENTS: u32 = 1 << 18;
+
+/// How many fragments of `fragment_size` a body of `length` octets has; `None` where these are too many.
+pub(crate) fn fragments_in(length: u64, fragment_size: u64) -> Option<u32> {
+    u32::try_from(length.div_ceil(fragment_size)).ok().filter(|count| *count <= MOST_FRAGMENTS)
+}
+
 /// One version of a body. Each fill names its own, so that fragments of two versions never meet, whichever
 /// of them a storage still has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

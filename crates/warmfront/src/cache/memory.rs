@@ -18,6 +18,7 @@ use quick_cache::sync::{Cache, EntryAction, EntryResult};
 
 use entry::{ByWeight, Entry, Key, ObjectKey, weight};
 
+use super::fragment::{MOST_FRAGMENTS, fragments_in};
 use super::storage::{Found, Storage, TooLarge, Usage, Visited};
 use super::{CacheKey, CacheOptions, Content, FragmentId, StoredResponse};
 
@@ -79,7 +80,7 @@ impl MemoryStorage {
             Content::Fragments(generation) => Some(generation),
             Content::Whole(_) => None,
         };
-        let count = u32::try_from(response.length.div_ceil(self.fragment)).unwrap_or(u32::MAX);
+        let count = fragments_in(response.length, self.fragment).unwrap_or(MOST_FRAGMENTS);
         let of = move |generation| {
             (0..count).map(move |number| Key::Fragment(Box::new(FragmentId { generation, number })))
         };

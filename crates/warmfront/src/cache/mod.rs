@@ -34,6 +34,7 @@ pub(crate) use collapse::{Fills, Join, Permit};
 #[cfg(feature = "disk")]
 pub use disk::{DiskError, DiskOptions, DiskUsage};
 pub(crate) use fill::{Fill, FillHead, Outcome, Read, Ticket};
+pub(crate) use fragment::fragments_in;
 pub use fragment::{FRAGMENT, FragmentId, Generation};
 pub use head::StoredHead;
 pub use key::CacheKey;

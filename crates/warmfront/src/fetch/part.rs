@@ -13,12 +13,14 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::{Frame, SizeHint};
-use warmfront_core::caching::Storable;
+use warmfront_core::caching::{NotStored, Storable};
 use warmfront_core::http::part::{Part, strong_etag};
 
 use super::Fetch;
 use crate::body::{Body, BodyError};
-use crate::cache::{Content, FillHead, Generation, Source, StoredMeta, StoredResponse, Stores};
+use crate::cache::{
+    Content, FillHead, Generation, Source, StoredMeta, StoredResponse, Stores, fragments_in,
+};
 use crate::origin::OriginResponse;
 use crate::origination::unconditional;
 use crate::parts::{Wanted, fitting};
@@ -74,7 +76,11 @@ impl Fetch {
         let asking = self.origination.asking(source);
         let (request, headers) = (unconditional(request), &response.head.headers);
         let storable = self.origination.storable(asking, &request, StatusCode::OK, headers, delay);
+        let size = self.origination.shared.cache.storage.fragment_size();
         let settled = match storable {
+            Storable::For(_) if fragments_in(part.length, size).is_none() => {
+                Err(NotStored::PartialContent)
+            }
             Storable::For(lifetime) => {
                 let settled = self.settle(&response.head.headers).await;
                 settled.map(|selected| (lifetime, selected))

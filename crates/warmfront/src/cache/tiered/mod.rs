@@ -22,6 +22,7 @@ use ::bytes::Bytes;
 use content::Kind;
 
 use super::disk::{DiskStore, Lookup, Read};
+use super::fragment::{MOST_FRAGMENTS, fragments_in};
 use super::storage::{Found, Storage, TooLarge, Usage, Visited};
 use super::{
     CacheKey, CacheOptions, Content, DiskError, DiskOptions, DiskUsage, FragmentId, MemoryStorage,
@@ -121,7 +122,8 @@ impl Storage for TieredStorage {
     }
 
     fn admits(&self, length: u64) -> Result<(), TooLarge> {
-        if length <= self.tiers.disk.limit() / LARGEST_PART {
+        let is_countable = fragments_in(length, self.fragment_size()).is_some();
+        if is_countable && length <= self.tiers.disk.limit() / LARGEST_PART {
             return Ok(());
         }
         self.tiers.memory.admits(length)
@@ -276,8 +278,8 @@ impl Tiers {
 
     fn remove_fragments_of(&self, response: &StoredResponse) {
         if let Content::Fragments(generation) = response.content {
-            let count = response.length.div_ceil(self.memory.fragment_size());
-            for number in 0..u32::try_from(count).unwrap_or(u32::MAX) {
+            let count = fragments_in(response.length, self.memory.fragment_size());
+            for number in 0..count.unwrap_or(MOST_FRAGMENTS) {
                 self.disk.remove(&fragment_name(FragmentId { generation, number }));
             }
         }
