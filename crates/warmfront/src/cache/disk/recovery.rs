@@ -137,6 +137,10 @@ fn recover(shared: &Shared, segment: &Segment) {
             }
         }
     }
+    // It has made room while it was read, and nobody comes again for what was added since.
+    if shared.segments.get(number).is_none() {
+        shared.index.evict_all_of(number);
+    }
 }
 
 /// Reads `segment` record by record. Returned are the records, removed ones too, and where the first thing
