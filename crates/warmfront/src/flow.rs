@@ -7,48 +7,42 @@
 
 mod changing;
 mod head;
+mod leading;
+mod look;
 mod passing;
 mod ranged;
 mod redirect;
 mod sharing;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, Method, Version};
+use http::{Method, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
-use tokio::sync::oneshot::Receiver;
 use warmfront_core::admission::{Admission, Refusal, admit};
-use warmfront_core::caching::NotStored;
 use warmfront_core::http::framing::check_request;
 use warmfront_core::http::grpc;
 use warmfront_core::http::upgrade;
 use warmfront_core::policy::cache_key::{is_cacheable_method, write_cache_key};
 use warmfront_core::policy::origin_request::Failing;
-use warmfront_core::policy::presented::Presented;
 use warmfront_core::request_view::RequestView;
 use warmfront_core::{Behavior, Distribution};
 
-use crate::asked::Asked;
 use crate::body::Body;
-use crate::cache::{CacheKey, Join, Outcome, Permit, Place, Present, StoredResponse, Ticket};
+use crate::cache::{Join, Place, StoredResponse};
 use crate::deployment::{Deployed, deployed};
-use crate::edge::{Edge, Shared};
-use crate::error_pages::{self, Pages};
+use crate::edge::Edge;
+use crate::error_pages;
 use crate::exchange::{Exchange, Scope};
-use crate::explaining::Kept;
-use crate::fetch::{Fetch, Judged, Variant, nothing_stored};
-use crate::lookup::{Verdict, nothing_at, verdict};
-use crate::origin::OriginResponse;
-use crate::origination::{self, Originated, Origination};
-use crate::parts::Wanted;
+use crate::fetch::nothing_stored;
+use crate::origination;
 use crate::reasons::{Alone, Came};
 use crate::request::{Reply, Viewer, ViewerRequest};
-use crate::respond::{self, Answer, result};
+use crate::respond::{self, Answer};
 use crate::tunnel::Handover;
 
+use look::Lookup;
 use redirect::https_location;
 
 #[expect(clippy::manual_async_fn, reason = "a block does not move what it captures once more")]
@@ -188,15 +182,6 @@ pub(crate) struct Route<'a> {
     pub(crate) failing: Option<Failing<'a>>,
 }
 
-/// What the cache has for a request.
-enum Lookup {
-    Answer(Answer),
-    /// A response that lacks some of what the request wants, which can be had of its origin by name.
-    Mend(Arc<StoredResponse>),
-    /// Nothing, or a response that must be confirmed first.
-    Origin(Option<Arc<StoredResponse>>),
-}
-
 impl Route<'_> {
     /// From the cache, or from an origin.
     pub(crate) async fn answer(&self, body: &mut Body) -> Answer {
@@ -259,12 +244,17 @@ impl Route<'_> {
                 None => cache.fills.join(place.key()),
             };
             let (ticket, private) = match join {
-                Join::Wait(ticket) => match ticket.outcome().await {
-                    outcome if outcome.is_over(self.exchange.shared().clock.monotonic()) => {
+                Join::Wait(ticket) => {
+                    let outcome = ticket.outcome().await;
+                    now = self.exchange.shared().clock.monotonic();
+                    let is_over = outcome.is_over(now);
+                    if is_over {
                         self.retire(place, part.as_ref(), &ticket);
+                    }
+                    // Time has passed, and somebody else may have filled it; or now it is known what Vary names,
+                    // and each variant has a fill of its own.
+                    if is_over || !self.is_selected_by(&outcome, place) {
                         drop(ticket);
-                        // Time has passed, and somebody else may have filled it.
-                        now = self.exchange.shared().clock.monotonic();
                         stale = match self.lookup(place, now).await {
                             Lookup::Answer(answer) => return answer,
                             Lookup::Mend(stored) => return self.mend_boxed(place, stored).await,
@@ -272,31 +262,17 @@ impl Route<'_> {
                         };
                         continue;
                     }
-                    // Now it is known what Vary names: each variant has a fill of its own.
-                    outcome if !self.is_selected_by(&outcome, place) => {
-                        drop(ticket);
-                        now = self.exchange.shared().clock.monotonic();
-                        stale = match self.lookup(place, now).await {
-                            Lookup::Answer(answer) => return answer,
-                            Lookup::Mend(stored) => return self.mend_boxed(place, stored).await,
-                            Lookup::Origin(stale) => stale,
-                        };
-                        continue;
-                    }
-                    outcome if outcome.is_for_everyone() => {
-                        match self.answer_joined(outcome, place, ticket).await {
-                            Some(answer) => return answer,
-                            // What it wants of the response is far from where that has come to.
-                            None => {
-                                self.start_fetch(place, cache.fills.alone(place.key()), stale, None)
-                            }
+                    if outcome.is_for_everyone() {
+                        if let Some(answer) = self.answer_joined(outcome, place, ticket).await {
+                            return answer;
                         }
-                    }
-                    _ => {
+                        // What it wants of the response is far from where that has come to.
+                        self.start_fetch(place, cache.fills.alone(place.key()), stale, None)
+                    } else {
                         told.came(Came::Alone(Alone::NotShared));
                         self.start_fetch(place, cache.fills.alone(place.key()), stale, part)
                     }
-                },
+                }
                 Join::Lead(permit, ticket) => {
                     // Between the lookup and the permit another fill may have finished.
                     match self.lookup(place, now).await {
@@ -325,176 +301,7 @@ impl Route<'_> {
         }
     }
 
-    /// What the fetch that this request has led brings: a response for everyone, or one for it alone.
-    async fn answer_led(
-        &self,
-        place: &Place,
-        part: Option<&Wanted>,
-        ticket: Ticket,
-        private: Receiver<OriginResponse>,
-    ) -> Answer {
-        let told = self.exchange.told;
-        match ticket.outcome().await {
-            // The fetch ended without an answer, which only a defect in it can cause.
-            Outcome::Abandoned => self.failed(500, "Error"),
-            Outcome::NotShared => match private.await {
-                Ok(mut response) => {
-                    if let Some(reason) = response.head.extensions.get::<NotStored>() {
-                        self.exchange.kept(|| Kept::No(*reason));
-                        told.not_stored(*reason);
-                    }
-                    told.came(Came::Fetched);
-                    let is_judged = response.head.extensions.remove::<Judged>().is_some();
-                    let answer = respond::relayed(self.behavior, response);
-                    if is_judged { answer } else { respond::under_conditions(self.head, answer) }
-                }
-                Err(_) => self.failed(500, "Error"),
-            },
-            outcome => self.answer_outcome_led(outcome, place, part, ticket),
-        }
-    }
-
-    /// What becomes of the request, given what is stored.
-    fn judge(&self, place: &Place, stored: Option<Arc<StoredResponse>>, now: Duration) -> Lookup {
-        let told = self.exchange.told;
-        told.settled(now.saturating_sub(self.exchange.started()));
-        let Some(stored) = stored else {
-            told.found(nothing_at(place));
-            return Lookup::Origin(None);
-        };
-        let standing = self.exchange.shared().cache.standing(place.key(), &stored);
-        let reading = self.reading(place, &stored, Arc::default());
-        let has_hole = reading.as_ref().is_some_and(|it| self.first_hole(&stored, it).is_some());
-        let can_mend = reading.as_ref().is_some_and(|reading| reading.mend.is_some());
-        let verdict = match verdict(Some((&stored, standing)), now, self.failing.is_some()) {
-            // Not even the origin's word makes it whole again.
-            _ if has_hole && !can_mend => Verdict::Incomplete,
-            verdict => verdict,
-        };
-        told.found(match verdict {
-            Verdict::Fresh if has_hole => Verdict::Incomplete,
-            verdict => verdict,
-        });
-        match verdict {
-            Verdict::Fresh | Verdict::SparesOrigin => {}
-            Verdict::StaleWhileRevalidate | Verdict::PurgedSoftly(_) => {
-                self.refresh_behind(place, &stored);
-            }
-            Verdict::Expired | Verdict::MustRevalidate(_) => return Lookup::Origin(Some(stored)),
-            Verdict::NothingStored
-            | Verdict::OtherVariants
-            | Verdict::Incomplete
-            | Verdict::Purged(_) => return Lookup::Origin(None),
-            // The page cannot be had, and what is there in its place is not meant here.
-            Verdict::PageHasPage(status) => {
-                return Lookup::Answer(self.failed(status.as_u16(), "OriginCommError"));
-            }
-        }
-        let result = match verdict {
-            // CloudFront says so of what is served while the origin is in trouble.
-            Verdict::SparesOrigin => result::REFRESH_HIT,
-            _ => result::HIT,
-        };
-        self.exchange.kept(|| Kept::For(*stored.meta.lifetime));
-        if has_hole {
-            return Lookup::Mend(stored);
-        }
-        let answer =
-            respond::from_stored(self.exchange.id(), self.head, &stored, reading, result, now);
-        Lookup::Answer(answer)
-    }
-
-    /// Looks up what is stored for this request, turns `place` to it, and judges it.
-    async fn lookup(&self, place: &mut Place, now: Duration) -> Lookup {
-        let Shared { cache, clock, .. } = &**self.exchange.shared();
-        let present = |name: &HeaderName, value: &mut Vec<u8>| self.present(name, value);
-        let present: Option<Present<'_>> =
-            if self.behavior.rules.vary_selects { Some(&present) } else { None };
-        let (stored, now) = cache.locate(place, present, now, &**clock).await;
-        self.judge(place, stored, now)
-    }
-
     pub(crate) fn failed(&self, status: u16, detailed_result: &'static str) -> Answer {
         respond::failed(status, detailed_result, &self.head.method, self.exchange.id())
-    }
-
-    /// Fetches in a task of its own, so that the fill does not end with the viewer who led.
-    fn start_fetch(
-        &self,
-        place: &Place,
-        (permit, ticket): (Permit, Ticket),
-        stale: Option<Arc<StoredResponse>>,
-        part: Option<Wanted>,
-    ) -> (Ticket, Receiver<OriginResponse>) {
-        let lead = (permit, ticket);
-        let asked = self.exchange.asks().clone();
-        let (mut fetch, ticket, private) = self.fetch_telling(place, lead, stale, asked);
-        fetch.part = part;
-        tokio::spawn(fetch.run());
-        (ticket, private)
-    }
-
-    /// A fetch that is still to run; what is learned of the origin goes to `asked`.
-    fn fetch_telling(
-        &self,
-        place: &Place,
-        (permit, ticket): (Permit, Ticket),
-        stale: Option<Arc<StoredResponse>>,
-        asked: Arc<Asked>,
-    ) -> (Fetch, Ticket, Receiver<OriginResponse>) {
-        // The answer is as young as the permit, so it must not confirm what was purged before that.
-        let stale = self.exchange.shared().cache.unpurged(permit.key.as_bytes(), stale);
-        let (leader, private) = tokio::sync::oneshot::channel();
-        let origination = self.origination(asked, false);
-        let (pages, within_page) = (Pages::for_everyone(self), self.failing.is_some());
-        let variant = self.behavior.rules.vary_selects.then(|| {
-            let origin = &self.distribution.origins[self.behavior.origin];
-            Box::new(Variant {
-                primary: CacheKey::new(place.primary_key()),
-                presented: Presented::of(self.behavior, origin, &self.view),
-            })
-        });
-        let fetch = Fetch {
-            origination,
-            stale,
-            permit,
-            variant,
-            leader,
-            pages,
-            within_page,
-            judged: false,
-            part: None,
-        };
-        (fetch, ticket, private)
-    }
-
-    /// stale-while-revalidate (RFC 5861 §3): this viewer has its answer, one request refreshes.
-    fn refresh_behind(&self, place: &Place, stale: &Arc<StoredResponse>) {
-        let fills = &self.exchange.shared().cache.fills;
-        if fills.is_filling(place.key()) {
-            return;
-        }
-        if let Join::Lead(permit, ticket) = fills.join(place.key()) {
-            // This viewer's answer did not wait for the origin, so nothing of it is told with it.
-            let (lead, stale) = ((permit, ticket), Some(stale.clone()));
-            let (fetch, ticket, _) = self.fetch_telling(place, lead, stale, Arc::default());
-            tokio::spawn(fetch.refresh());
-            // Nobody waits for the answer; the ticket keeps the fill alive until it has ended.
-            tokio::spawn(async move { ticket.ended().await });
-        }
-    }
-
-    fn origination(&self, asked: Arc<Asked>, has_body: bool) -> Origination {
-        let originated = Originated {
-            connector: &self.edge.connector,
-            scope: self.exchange,
-            distribution: self.distribution,
-            behavior: self.behavior,
-            viewer: self.viewer,
-            view: &self.view,
-            failing: self.failing,
-            has_body,
-        };
-        originated.prepare(asked)
     }
 }

@@ -166,7 +166,7 @@ impl Route<'_> {
             Outcome::Stored(stored) | Outcome::Moved(stored) => {
                 let now = self.settled();
                 self.exchange.kept(|| Kept::For(*stored.meta.lifetime));
-                let reading = self.reading(place, &stored, Arc::default());
+                let reading = self.reading(place, &stored, Arc::default);
                 respond::from_stored(self.exchange.id(), self.head, &stored, reading, result, now)
             }
             Outcome::Failed(error) => self.failed(error.status(), error.detailed_result()),
@@ -185,7 +185,7 @@ impl Route<'_> {
         stored: Arc<StoredResponse>,
     ) -> Answer {
         let shared = self.exchange.shared();
-        if let Some(mut reading) = self.reading(place, &stored, self.exchange.asks().clone()) {
+        if let Some(mut reading) = self.reading(place, &stored, || self.exchange.asks().clone()) {
             match self.mend_first(&stored, &mut reading).await {
                 Ok(is_new) => {
                     let now = self.settled();
@@ -256,7 +256,7 @@ impl Route<'_> {
         &self,
         place: &Place,
         stored: &StoredResponse,
-        asked: Arc<Asked>,
+        asked: impl FnOnce() -> Arc<Asked>,
     ) -> Option<Reading> {
         match stored.content {
             Content::Whole(_) => None,
@@ -267,7 +267,7 @@ impl Route<'_> {
     }
 
     fn reading_of_fill(&self, place: &Place, head: &FillHead) -> Reading {
-        self.reading_of(place, &head.meta, head.generation, head.length, Arc::default())
+        self.reading_of(place, &head.meta, head.generation, head.length, Arc::default)
     }
 
     fn reading_of(
@@ -276,14 +276,14 @@ impl Route<'_> {
         meta: &StoredMeta,
         generation: Generation,
         length: Option<u64>,
-        asked: Arc<Asked>,
+        asked: impl FnOnce() -> Arc<Asked>,
     ) -> Reading {
         let storage = self.exchange.shared().cache.storage.clone();
         let size = storage.fragment_size();
         // What is no longer than a fragment has no holes, and a range is a part of the answer to GET.
         let may_have_holes = |length: &u64| *length > size && self.head.method == Method::GET;
         let mend = length.filter(may_have_holes).and_then(|length| {
-            let origination = || self.origination(asked, false);
+            let origination = || self.origination(asked(), false);
             Mender::of_version(place.key(), meta, generation, length, origination)
         });
         Reading { storage, generation, mend, patch: None }
