@@ -143,7 +143,8 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
-fn closing_quote(line: &[u8], opening: usize) -> Option<usize> {
+/// Where the quoted text ends that begins at `opening`.
+pub(super) fn closing_quote(line: &[u8], opening: usize) -> Option<usize> {
     let mut at = opening + 1;
     while at < line.len() {
         match line[at] {

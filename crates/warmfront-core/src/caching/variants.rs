@@ -6,6 +6,7 @@
 
 use ::http::{HeaderMap, HeaderName, header};
 
+use super::cache_control::closing_quote;
 use super::vary;
 
 /// A response that varies by more fields is treated as one with `Vary: *`.
@@ -231,18 +232,6 @@ fn split(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
         rest = line.get(at + 1..);
         Some(&line[..at])
     })
-}
-
-fn closing_quote(line: &[u8], opening: usize) -> Option<usize> {
-    let mut at = opening + 1;
-    while at < line.len() {
-        match line[at] {
-            b'"' => return Some(at),
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
-    }
-    None
 }
 
 #[cfg(test)]
