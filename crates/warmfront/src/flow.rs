@@ -197,7 +197,7 @@ impl Route<'_> {
             self.exchange.told.came(Came::Alone(reason));
             return Box::pin(self.answer_from_origin(std::mem::take(body))).await;
         }
-        let mut place = Place::primary(self.key());
+        let mut place = self.place();
         // A hit in memory needs no second look at the clock.
         match self.lookup(&mut place, self.exchange.started()).await {
             Lookup::Answer(answer) => answer,
@@ -212,10 +212,9 @@ impl Route<'_> {
         error_pages::replaced(self, answer).await
     }
 
-    fn key(&self) -> Vec<u8> {
-        let mut key = Vec::with_capacity(256);
-        write_cache_key(&mut key, self.distribution, self.behavior, &self.view);
-        key
+    /// Where its answer would lie by its primary key.
+    fn place(&self) -> Place {
+        Place::primary(|key| write_cache_key(key, self.distribution, self.behavior, &self.view))
     }
 
     /// A request whose answer is not stored, or `stale`, but may become a stored response.

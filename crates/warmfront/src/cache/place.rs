@@ -1,6 +1,7 @@
 //! Under which key the response to a request lies: its primary key, or that of a variant once the fields
 //! that select one are known (RFC 9111 §4.1).
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +18,32 @@ pub(crate) struct Place {
     primary: usize,
 }
 
+thread_local! {
+    /// The buffer of the last key that this thread is done with: next to every request writes one.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Room for most keys from the start.
+const USUAL_KEY: usize = 256;
+/// A longer buffer is not kept for the next key.
+const LONGEST_SPARE: usize = 8 << 10;
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.key.capacity() <= LONGEST_SPARE {
+            // A thread that is ending has none any more.
+            let _ = SPARE.try_with(|spare| spare.set(std::mem::take(&mut self.key)));
+        }
+    }
+}
+
 impl Place {
-    /// Under the primary key.
-    pub(crate) fn primary(key: Vec<u8>) -> Self {
+    /// Under the primary key that `write` writes.
+    pub(crate) fn primary(write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let mut key = SPARE.try_with(Cell::take).unwrap_or_default();
+        key.clear();
+        key.reserve(USUAL_KEY);
+        write(&mut key);
         Self { primary: key.len(), key }
     }
 
@@ -101,12 +125,14 @@ impl Cache {
         place.reset();
         let (stored, now) = self.find(place.key(), now, clock).await;
         match (stored, present) {
-            (Some(stored), present) if stored.varies.is_some() => match (&stored.varies, present) {
-                (Some(varies), Some(present)) => {
-                    Box::pin(self.locate_variant(varies, place, present, now, clock)).await
+            (Some(stored), present) if stored.varies().is_some() => {
+                match (stored.varies(), present) {
+                    (Some(varies), Some(present)) => {
+                        Box::pin(self.locate_variant(varies, place, present, now, clock)).await
+                    }
+                    _ => (None, now),
                 }
-                _ => (None, now),
-            },
+            }
             (stored, _) => (stored, now),
         }
     }
@@ -159,12 +185,12 @@ impl Cache {
         present: Present<'_>,
         now: Duration,
     ) -> Option<Selected> {
-        let mut place = Place::primary(primary.as_bytes().to_vec());
+        let mut place = Place::primary(|key| key.extend_from_slice(primary.as_bytes()));
         let mut selected = None;
         for _ in 0..MOST_TRIES {
             place.reset();
             let stored = self.storage.lookup(place.key()).read().await;
-            let known = stored.as_ref().and_then(|stored| stored.varies.clone());
+            let known = stored.as_ref().and_then(|stored| stored.varies().cloned());
             if fields.is_empty() && known.is_none() {
                 permit.move_to(primary.clone());
                 break;

@@ -36,7 +36,7 @@ impl Route<'_> {
         if let Storable::For(lifetime) = storable
             && stands_for_get(rules, &self.view, answer.status, &answer.headers, &lifetime)
         {
-            let place = Place::primary(self.key_of_get());
+            let place = self.place_of_get();
             let (mut permit, ticket) = self.exchange.shared().cache.fills.alone(place.key());
             permit.epoch = epoch;
             let (lead, asked) = ((permit, ticket), self.exchange.asks().clone());
@@ -68,10 +68,8 @@ impl Route<'_> {
         address
     }
 
-    fn key_of_get(&self) -> Vec<u8> {
+    fn place_of_get(&self) -> Place {
         let view = RequestView { method: &Method::GET, ..self.view };
-        let mut key = Vec::new();
-        write_cache_key(&mut key, self.distribution, self.behavior, &view);
-        key
+        Place::primary(|key| write_cache_key(key, self.distribution, self.behavior, &view))
     }
 }

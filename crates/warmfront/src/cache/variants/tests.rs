@@ -23,7 +23,7 @@ fn request(
 }
 
 fn key(varies: &Varies, set: usize, present: Present<'_>) -> Vec<u8> {
-    let mut place = Place::primary(b"/a".to_vec());
+    let mut place = Place::primary(|key| key.extend_from_slice(b"/a"));
     place.select(varies, set, present);
     place.key().to_vec()
 }
@@ -39,7 +39,7 @@ fn a_variant_lies_behind_its_primary_key_under_its_values() {
     assert_eq!(key(&varies, 0, &de), key(&varies, 0, &de_too));
     assert_ne!(key(&varies, 0, &de), key(&varies, 0, &fr));
     assert!(key(&varies, 0, &de).starts_with(b"/a"));
-    let mut place = Place::primary(b"/a".to_vec());
+    let mut place = Place::primary(|key| key.extend_from_slice(b"/a"));
     place.select(&varies, 0, &de);
     assert_eq!(place.primary_key(), b"/a");
     place.reset();
@@ -73,7 +73,7 @@ fn a_language_that_is_wanted_alone_finds_its_variant() {
     let varies = Varies::new().with(&fields, Some(b"de"), &stored).unwrap();
     assert_eq!(varies.with(&fields, Some(b"de"), &stored), None, "it is known");
     let check = |present: Present<'_>, expected: bool| {
-        let mut place = Place::primary(b"/a".to_vec());
+        let mut place = Place::primary(|key| key.extend_from_slice(b"/a"));
         let found = place.select_language(&varies, 0, present);
         assert_eq!(found, expected);
         assert!(!found || place.key() == key(&varies, 0, &stored));
