@@ -1,9 +1,10 @@
 //! What an exchange knows of the origin that it asked: shared with the fetch, which may outlive it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use warmfront_core::Origin;
+use warmfront_core::compression::Compression;
 
 use crate::origin::Timing;
 
@@ -13,6 +14,7 @@ pub(crate) struct Asked {
     origin: Mutex<Option<(Arc<Origin>, Option<u16>)>>,
     timing: Mutex<Option<Timing>>,
     confirmed: AtomicBool,
+    compression: OnceLock<Compression>,
 }
 
 impl Asked {
@@ -40,6 +42,15 @@ impl Asked {
 
     pub(crate) fn is_confirmed(&self) -> bool {
         self.confirmed.load(Ordering::Acquire)
+    }
+
+    /// Whether the response is compressed; the first one counts.
+    pub(crate) fn decided(&self, compression: Compression) {
+        let _ = self.compression.set(compression);
+    }
+
+    pub(crate) fn compression(&self) -> Option<Compression> {
+        self.compression.get().copied()
     }
 
     /// The times of the last response; `None` when none came, or the connector does not tell.

@@ -217,7 +217,7 @@ impl Exchange {
             (self.explaining.take(), &self.delivery.record.distribution)
         {
             let check = self.delivery.shared.access.signatures.as_deref();
-            let cache = self.delivery.told.record();
+            let cache = self.delivery.cache();
             explaining.tell(distribution, check, now, &cache, reply.headers_mut());
         }
         if let Some(cookie) = self.set_cookie.take() {

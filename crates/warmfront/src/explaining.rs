@@ -92,7 +92,12 @@ impl Explaining {
     ) {
         let told = explain_in(distribution, &self.asked, check, now);
         // What became of this request says more than what becomes of others.
-        let is_told = |topic| topic == Topic::Ttl || (topic == Topic::Cache && !cache.is_empty());
+        let is_told = |topic| match topic {
+            Topic::Ttl => true,
+            Topic::Cache => !cache.is_empty(),
+            Topic::Compression => cache.compression.is_some(),
+            _ => false,
+        };
         let decided = told.steps.iter().filter(|step| !is_told(step.topic));
         let lines = decided.map(|step| (step.topic.as_str(), step.text.clone()));
         let kept = self.kept.get().map(|kept| match kept {

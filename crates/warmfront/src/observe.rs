@@ -139,6 +139,12 @@ impl Delivery {
         self.record.time_to_first_byte = self.elapsed();
     }
 
+    /// What the cache had to do with the request, as far as it is known.
+    pub(crate) fn cache(&self) -> CacheRecord {
+        let compression = self.asked.get().and_then(|asked| asked.compression());
+        CacheRecord { compression, ..self.told.record() }
+    }
+
     fn elapsed(&self) -> Duration {
         self.shared.clock.monotonic().saturating_sub(self.started)
     }
@@ -147,7 +153,7 @@ impl Delivery {
 impl Drop for Delivery {
     fn drop(&mut self) {
         self.record.body_bytes = self.bytes;
-        self.record.cache = self.told.record();
+        self.record.cache = self.cache();
         self.record.time_taken = self.elapsed();
         self.record.complete = self.complete;
         self.record.failure = self.failure.take();

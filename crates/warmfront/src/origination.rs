@@ -245,7 +245,9 @@ impl Origination {
     /// The response as viewers get it: compressed, if they and the behavior would have it so.
     pub(crate) fn compressed(&self, response: OriginResponse) -> OriginResponse {
         let Shared { compressors, clock, .. } = &*self.shared;
-        compressing::compressed(compressors, clock, self.compress, &self.primary.method, response)
+        let (wanted, method) = (self.compress, &self.primary.method);
+        let tell = |decided| self.asked.decided(decided);
+        compressing::compressed(compressors, clock, wanted, method, response, tell)
     }
 
     /// The requests of all origins that may be asked.

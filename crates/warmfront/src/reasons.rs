@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use warmfront_core::caching::NotStored;
+use warmfront_core::compression::Compression;
 
 use crate::lookup::Verdict;
 
@@ -22,6 +23,9 @@ pub struct CacheRecord {
     pub came: Option<Came>,
     /// Why the response is not stored.
     pub not_stored: Option<NotStored>,
+    /// Whether the edge compressed what the origin sent to this request; `None` where the behavior compresses
+    /// nothing, or the response was not the origin's.
+    pub compression: Option<Compression>,
     /// From the request's head to the moment when it was settled which response answers.
     pub settled: Option<Duration>,
 }
@@ -87,6 +91,10 @@ impl fmt::Display for CacheRecord {
         }
         if let Some(reason) = self.not_stored {
             write!(f, "{separator}not stored: {reason}")?;
+            separator = "; ";
+        }
+        if let Some(compression) = self.compression {
+            write!(f, "{separator}compression: {compression}")?;
         }
         Ok(())
     }
@@ -195,13 +203,14 @@ impl Told {
         self.settled.store(nanoseconds.saturating_add(1), Relaxed);
     }
 
-    /// What was told so far.
+    /// What was told so far; whether the response was compressed is known elsewhere.
     pub(crate) fn record(&self) -> CacheRecord {
         let settled = self.settled.load(Relaxed).checked_sub(1);
         CacheRecord {
             found: self.found.get().copied(),
             came: self.came.get().copied(),
             not_stored: self.not_stored.get().copied(),
+            compression: None,
             settled: settled.map(Duration::from_nanos),
         }
     }
@@ -209,12 +218,14 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
+    use warmfront_core::compression::NotCompressed;
+
     use super::*;
 
     #[test]
     fn a_record_reads_like_a_sentence() {
         let check = |found, came, not_stored, expected: &str| {
-            let record = CacheRecord { found, came, not_stored, settled: None };
+            let record = CacheRecord { found, came, not_stored, ..CacheRecord::default() };
             assert_eq!(record.to_string(), expected);
         };
         check(Some(Verdict::Fresh), None, None, "fresh");
@@ -232,6 +243,10 @@ mod tests {
              only; not stored: the origin says Vary: *, which no other request matches",
         );
         check(None, None, None, "");
+        let compression = Some(Compression::Not(NotCompressed::Size(5)));
+        let record = CacheRecord { came: Some(Came::Fetched), compression, ..Default::default() };
+        let expected = "fetched; compression: none: its 5 bytes are not within 1000 to 10000000";
+        assert_eq!(record.to_string(), expected);
     }
 
     #[test]

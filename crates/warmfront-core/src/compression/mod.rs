@@ -135,10 +135,7 @@ pub fn compression(
     headers: &HeaderMap,
     length: Option<u64>,
 ) -> Compression {
-    match wanted.and_then(|coding| fits(status, headers, length).map(|()| coding)) {
-        Ok(coding) => Compression::With(coding),
-        Err(reason) => Compression::Not(reason),
-    }
+    wanted.and_then(|coding| fits(status, headers, length).map(|()| coding)).into()
 }
 
 /// Whether the response is sent in more than one coding, so that caches behind us must know: it is
@@ -175,6 +172,21 @@ fn fits(status: StatusCode, headers: &HeaderMap, length: Option<u64>) -> Result<
         return Err(NotCompressed::NoTransform);
     }
     Ok(())
+}
+
+impl From<Result<Coding, NotCompressed>> for Compression {
+    fn from(decided: Result<Coding, NotCompressed>) -> Self {
+        decided.map_or_else(Compression::Not, Compression::With)
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Compression::With(coding) => write!(f, "with {}", coding.name()),
+            Compression::Not(reason) => write!(f, "none: {reason}"),
+        }
+    }
 }
 
 impl fmt::Display for NotCompressed {

@@ -5,6 +5,7 @@
 //! configuration can turn into a file and a line.
 
 mod access;
+mod compression;
 mod deployment;
 mod key;
 mod lifetime;
@@ -93,6 +94,8 @@ pub enum Topic {
     Cache,
     /// How long which answer is kept.
     Ttl,
+    /// In which coding the answer is sent.
+    Compression,
     /// Where the request goes.
     Origin,
     /// One line of the origin request.
@@ -118,6 +121,7 @@ impl Topic {
             Topic::Key => "key",
             Topic::Cache => "cache",
             Topic::Ttl => "ttl",
+            Topic::Compression => "compression",
             Topic::Origin => "origin",
             Topic::OriginRequest => "origin-request",
             Topic::Failure => "failure",
@@ -261,6 +265,9 @@ fn follow(
     let sent = origin::say(told, distribution, index, &view, asked.viewer);
     if may_store {
         lifetime::say(told, distribution, index, &sent, asked.answer.as_ref(), now);
+    }
+    if passing.is_none() {
+        compression::say(told, index, behavior, &view, asked.answer.as_ref());
     }
     response_headers::say(told, index, behavior, &view, asked.answer.as_ref());
 }

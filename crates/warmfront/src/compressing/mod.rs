@@ -56,13 +56,15 @@ impl Drop for Place {
 /// What a request would have, as `warmfront_core::compression::wanted` says.
 pub(crate) type Wanted = Result<Coding, NotCompressed>;
 
-/// The response as viewers get it: encoded if it is to be, and then under a head that says so.
+/// The response as viewers get it: encoded if it is to be, and then under a head that says so. `tell` hears
+/// what was decided, where the behavior compresses at all.
 pub(crate) fn compressed(
     compressors: &Compressors,
     clock: &Arc<dyn Clock>,
     wanted: Wanted,
     method: &Method,
     mut response: OriginResponse,
+    tell: impl FnOnce(Compression),
 ) -> OriginResponse {
     if !cfg!(feature = "compression") || matches!(wanted, Err(NotCompressed::Off)) {
         return response;
@@ -84,15 +86,24 @@ pub(crate) fn compressed(
     if is_negotiated(wanted, head.status, &head.headers, length) {
         vary_by_encoding(&mut head.headers);
     }
-    let Compression::With(coding) = compression(wanted, head.status, &head.headers, length) else {
+    let decided = compression(wanted, head.status, &head.headers, length);
+    let Compression::With(coding) = decided else {
+        tell(decided);
         return response;
     };
-    if is_head {
-        compressed_head(&mut head.headers, coding);
-    } else if let Ok(place) = compressors.place() {
-        compressed_head(&mut head.headers, coding);
-        *body = encoded(std::mem::take(body), coding, length.unwrap_or_default(), clock, place);
+    let place = if is_head { None } else { Some(compressors.place()) };
+    match place {
+        None => compressed_head(&mut head.headers, coding),
+        Some(Ok(place)) => {
+            compressed_head(&mut head.headers, coding);
+            *body = encoded(std::mem::take(body), coding, length.unwrap_or_default(), clock, place);
+        }
+        Some(Err(busy)) => {
+            tell(Compression::Not(busy));
+            return response;
+        }
     }
+    tell(decided);
     response
 }
 
