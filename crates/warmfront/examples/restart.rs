@@ -21,10 +21,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use warmfront::SystemClock;
 use warmfront::cache::{
-    CacheKey, CacheOptions, Checked, Content, DiskOptions, Found, Source, Storage as _, StoredHead,
+    CacheKey, CacheOptions, Checked, Content, DiskOptions, Found, Rare, Storage as _, StoredHead,
     StoredMeta, StoredResponse, TieredStorage,
 };
-use warmfront_core::caching::{CacheTags, Lifetime, TtlRule, TtlSource};
+use warmfront_core::caching::{Lifetime, TtlRule, TtlSource};
 
 /// Less than the objects take: what is looked up comes from the disk.
 const MEMORY: u64 = 4 << 20;
@@ -182,17 +182,12 @@ fn response(number: u64) -> StoredResponse {
                 rule: TtlRule { source: TtlSource::MaxAge(hour), limit: None },
             }
             .into(),
-            stored_at: Duration::from_secs(1_800_000_000),
-            source: Source::Primary,
+            stored_at: Duration::from_secs(1_800_000_000).into(),
             epoch: 0,
-            tags: CacheTags::default(),
             checked: Checked::default(),
+            rare: Rare::default(),
         },
-        length: body.len() as u64,
         content: Content::Whole(body),
-        spare_origin_until: None,
-        failure: None,
-        varies: None,
     }
 }
 

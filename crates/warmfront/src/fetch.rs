@@ -26,7 +26,7 @@ use warmfront_core::policy::presented::{Presented, is_comparable, is_keyed};
 
 use crate::body::Body;
 use crate::cache::{
-    CacheKey, Checked, Failure, FillHead, Generation, Outcome, Permit, Selected, Source,
+    CacheKey, Checked, Failure, FillHead, Generation, Outcome, Permit, Rare, Selected, Source,
     StoredHead, StoredMeta, StoredResponse, Stores, TooLarge, pump,
 };
 use crate::error_pages::Pages;
@@ -129,7 +129,7 @@ impl Fetch {
         let is_as_it_was = match (&stored, &self.stale) {
             (Some(stored), Some(stale)) => {
                 stored.meta.stored_at == stale.meta.stored_at
-                    && stored.spare_origin_until == stale.spare_origin_until
+                    && stored.spare_origin_until() == stale.spare_origin_until()
             }
             _ => true,
         };
@@ -184,7 +184,7 @@ impl Fetch {
     fn may_revalidate(&self, asking: &Asking) -> bool {
         let stale = self.stale.as_ref().filter(|_| !nothing_stored(&self.stale));
         !cookies_forbid_sharing(&self.origination.behavior)
-            && stale.is_some_and(|stale| stale.meta.source == asking.source)
+            && stale.is_some_and(|stale| stale.meta.source() == asking.source)
     }
 
     /// 304: the stored body lives on under the newer head (RFC 9111 §4.3.4). `false` when the 304
@@ -231,18 +231,17 @@ impl Fetch {
         // What is stored keeps its tags, whichever header the distribution reads them from by now.
         let tags = self
             .tags(not_modified, origination.asking(source))
-            .unwrap_or_else(|| stale.meta.tags.clone());
+            .unwrap_or_else(|| stale.meta.tags().clone());
         viewer_vary(&origination.behavior, &mut headers);
         stored_head(&mut headers, &origination.behavior, is_s3);
         let meta = StoredMeta {
             status,
             head: StoredHead::new(&headers),
             lifetime: lifetime.into(),
-            stored_at: origination.shared.clock.monotonic(),
-            source,
+            stored_at: origination.shared.clock.monotonic().into(),
             epoch: self.permit.epoch,
-            tags,
             checked: Checked::default(),
+            rare: Rare::new(source, tags),
         };
         let refreshed = Arc::new(stale.refreshed(meta));
         let kept = match storable {
@@ -300,8 +299,7 @@ impl Fetch {
 
     fn memory(&self, failure: Failure, lifetime: Lifetime, source: Source) -> StoredResponse {
         let now = self.origination.shared.clock.monotonic();
-        let mut memory = StoredResponse::failed(failure, lifetime, now);
-        memory.meta.source = source;
+        let mut memory = StoredResponse::failed(source, failure, lifetime, now);
         memory.meta.epoch = self.permit.epoch;
         memory
     }
@@ -475,5 +473,7 @@ impl Fetch {
 /// Whether there is no response to revalidate: nothing at all, the memory of a failure, or a page in an
 /// error's place, whose validators belong to another object.
 pub(crate) fn nothing_stored(stale: &Option<Arc<StoredResponse>>) -> bool {
-    stale.as_ref().is_none_or(|stale| stale.failure.is_some() || stale.meta.source.is_error_page())
+    stale
+        .as_ref()
+        .is_none_or(|stale| stale.failure().is_some() || stale.meta.source().is_error_page())
 }

@@ -125,8 +125,8 @@ pub(crate) fn verdict(
 ) -> Verdict {
     let Some((stored, standing)) = stored else { return Verdict::NothingStored };
     let status = stored.meta.status;
-    let is_error = stored.failure.is_some()
-        || stored.meta.source.is_error_page()
+    let is_error = stored.failure().is_some()
+        || stored.meta.source().is_error_page()
         || status.is_client_error()
         || status.is_server_error();
     match standing {
@@ -137,7 +137,7 @@ pub(crate) fn verdict(
         Standing::Gone(by) => return Verdict::Purged(by),
     }
     let freshness = freshness(&stored.meta.lifetime, stored.resident(now));
-    if for_page && let Source::ErrorPage(status) = stored.meta.source {
+    if for_page && let Source::ErrorPage(status) = stored.meta.source() {
         return match freshness {
             Freshness::Fresh => Verdict::PageHasPage(status),
             _ => Verdict::NothingStored,
@@ -145,7 +145,7 @@ pub(crate) fn verdict(
     }
     match freshness {
         Freshness::Fresh if standing == Standing::Untouched => Verdict::Fresh,
-        _ if stored.spare_origin_until.is_some_and(|until| now < until) => Verdict::SparesOrigin,
+        _ if stored.spare_origin_until().is_some_and(|until| now < until) => Verdict::SparesOrigin,
         Freshness::Fresh => softly(stored, standing),
         Freshness::StaleWhileRevalidate => Verdict::StaleWhileRevalidate,
         Freshness::Stale => Verdict::Expired,
@@ -168,6 +168,7 @@ mod tests {
     use warmfront_core::caching::Lifetime;
 
     use super::*;
+    use crate::cache::Rare;
     use crate::cache::tests_support::stored;
 
     fn secs(seconds: u64) -> Duration {
@@ -249,7 +250,8 @@ mod tests {
     #[test]
     fn a_page_that_has_a_page_in_its_place_is_no_page() {
         let mut response = response();
-        response.meta.source = Source::ErrorPage(StatusCode::NOT_FOUND);
+        let source = Source::ErrorPage(StatusCode::NOT_FOUND);
+        response.meta.rare = Rare::new(source, Default::default());
         let for_page = |now| verdict(Some((&response, Standing::Untouched)), secs(now), true);
         assert_eq!(for_page(0), Verdict::PageHasPage(StatusCode::NOT_FOUND));
         assert_eq!(for_page(60), Verdict::NothingStored);

@@ -84,11 +84,11 @@ impl Mender {
         length: u64,
         origination: impl FnOnce() -> Origination,
     ) -> Option<Arc<dyn Mend>> {
-        if meta.status != StatusCode::OK || meta.source.is_error_page() {
+        if meta.status != StatusCode::OK || meta.source().is_error_page() {
             return None;
         }
         let etag = strong_etag(&meta.head.headers())?.clone();
-        let (key, meta, origination) = (key.to_vec(), meta.clone(), origination());
+        let (key, meta, origination) = (key.to_vec(), meta.refreshed(), origination());
         Some(Arc::new(Self { origination, key, meta, generation, length, etag }))
     }
 
@@ -112,7 +112,7 @@ impl Mender {
 
     async fn fetch(self: Arc<Self>, permit: Permit, run: Range<u64>) {
         let fill = permit.fill.clone();
-        let asked = self.origination.ask_only(self.meta.source, |asking| {
+        let asked = self.origination.ask_only(self.meta.source(), |asking| {
             let mut headers = unconditional(&asking.headers);
             let range = SoleRange::From { first: run.start, last: Some(run.end - 1) };
             headers.insert(RANGE, range.value());
@@ -167,7 +167,7 @@ impl Mender {
     ) -> Option<Part> {
         let headers = &response.head.headers;
         let part = fitting(response).or_else(|| self.whole(response))?;
-        let asking = self.origination.asking(self.meta.source);
+        let asking = self.origination.asking(self.meta.source());
         let request = unconditional(&asking.headers);
         let mut as_whole = headers.clone();
         as_whole.remove(CONTENT_RANGE);
@@ -195,7 +195,7 @@ impl Mender {
     fn forget(&self) {
         let storage = &self.cache().storage;
         if let Found::Here(stored) = storage.lookup(&self.key)
-            && matches!(stored.content, Content::Fragments(it) if it == self.generation)
+            && matches!(stored.content, Content::Fragments { generation, .. } if generation == self.generation)
         {
             storage.remove(&self.key, Some(&stored));
         }

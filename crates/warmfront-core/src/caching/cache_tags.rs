@@ -21,6 +21,9 @@ pub struct CacheTags(
 );
 
 impl CacheTags {
+    /// None at all.
+    pub const NONE: Self = Self(None);
+
     /// The tags of a response with these headers, of a distribution that reads them from `name`.
     pub fn of(headers: &HeaderMap, name: &HeaderName, is_s3: bool) -> Self {
         let own = headers.get_all(name).iter();

@@ -251,8 +251,8 @@ impl Fill {
     /// The cache tags of the response, once its head has come.
     pub(super) fn tags(&self) -> Option<CacheTags> {
         match &self.lock().outcome {
-            Some(Outcome::Streaming(head)) => Some(head.meta.tags.clone()),
-            Some(Outcome::Stored(stored)) => Some(stored.meta.tags.clone()),
+            Some(Outcome::Streaming(head)) => Some(head.meta.tags().clone()),
+            Some(Outcome::Stored(stored)) => Some(stored.meta.tags().clone()),
             _ => None,
         }
     }

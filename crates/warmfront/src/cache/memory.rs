@@ -77,10 +77,10 @@ impl MemoryStorage {
         response: &'a StoredResponse,
     ) -> impl Iterator<Item = Key> + use<'a> {
         let generation = match response.content {
-            Content::Fragments(generation) => Some(generation),
+            Content::Fragments { generation, .. } => Some(generation),
             Content::Whole(_) => None,
         };
-        let count = fragments_in(response.length, self.fragment).unwrap_or(MOST_FRAGMENTS);
+        let count = fragments_in(response.length(), self.fragment).unwrap_or(MOST_FRAGMENTS);
         let of = move |generation| {
             (0..count).map(move |number| Key::Fragment(Box::new(FragmentId { generation, number })))
         };
@@ -120,7 +120,7 @@ impl Storage for MemoryStorage {
     }
 
     fn insert(&self, key: &CacheKey, response: Arc<StoredResponse>) {
-        self.entries.insert(Key::Object(key.clone()), Entry::Object(response));
+        self.entries.insert(Key::Object(key.as_bytes().into()), Entry::Object(response));
     }
 
     fn replace(
@@ -129,7 +129,7 @@ impl Storage for MemoryStorage {
         known: Option<&Arc<StoredResponse>>,
         response: Arc<StoredResponse>,
     ) {
-        let key = Key::Object(key.clone());
+        let key = Key::Object(key.as_bytes().into());
         let entry = self.entries.entry(&key, Some(Duration::ZERO), |_, stored| {
             if stored.is(known) {
                 *stored = Entry::Object(response.clone());
@@ -168,19 +168,14 @@ impl Storage for MemoryStorage {
         }
         for (key, entry) in self.entries.iter() {
             if let (Key::Object(name), Entry::Object(response)) = (&key, &entry)
-                && response.varies.is_none()
+                && response.varies().is_none()
             {
                 let body = match response.content {
-                    Content::Fragments(generation) => fragments.get(&generation).copied(),
+                    Content::Fragments { generation, .. } => fragments.get(&generation).copied(),
                     Content::Whole(_) => None,
                 };
                 let bytes = weight(&key, &entry) + body.unwrap_or(0);
-                see(Visited {
-                    key: name.as_bytes(),
-                    meta: &response.meta,
-                    bytes,
-                    is_on_disk_alone: false,
-                });
+                see(Visited { key: name, meta: &response.meta, bytes, is_on_disk_alone: false });
             }
         }
     }

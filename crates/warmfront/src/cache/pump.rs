@@ -142,16 +142,10 @@ fn commit(gather: Gather, head: &FillHead, stores: Stores, key: &CacheKey, stora
         {
             storage.keep(id, fragment);
         }
-        Content::Fragments(head.generation)
+        let length = head.length.unwrap_or(reached);
+        Content::Fragments { generation: head.generation, length }
     };
-    let response = StoredResponse {
-        meta: head.meta.clone(),
-        length: head.length.unwrap_or(reached),
-        content,
-        spare_origin_until: None,
-        failure: None,
-        varies: None,
-    };
+    let response = StoredResponse { meta: head.meta.clone(), content };
     match stores {
         Stores::Nothing | Stores::Fragments => {}
         Stores::Object => storage.insert(key, Arc::new(response)),

@@ -82,11 +82,11 @@ pub(crate) fn body_of(
         (Content::Whole(bytes), _) => {
             Body::full(bytes.slice(range.start as usize..range.end as usize))
         }
-        (Content::Fragments(_), Some(reading)) => {
+        (Content::Fragments { .. }, Some(reading)) => {
             Body::stream(ObjectBody::new(reading.clone(), range))
         }
         // A caller's slip, which the viewer sees as a body that breaks off.
-        (Content::Fragments(_), None) => Body::stream(ObjectBody {
+        (Content::Fragments { .. }, None) => Body::stream(ObjectBody {
             position: range.start,
             end: Some(range.end),
             reading: None,

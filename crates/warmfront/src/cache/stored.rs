@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use warmfront_core::caching::{CacheTags, Lifetime, TtlRule, TtlSource};
 
-use super::weight::{allocated, counted, shared_bytes};
-use super::{Checked, Generation, StoredHead, StoredLifetime, Varies};
+use super::weight::{counted, shared_bytes};
+use super::{Checked, Generation, Moment, Rare, StoredHead, StoredLifetime, Varies};
 
 /// What is known about a response when its head has come.
 #[derive(Debug, Clone)]
@@ -19,16 +19,14 @@ pub struct StoredMeta {
     pub head: StoredHead,
     /// How long it is fresh, and how long it may answer stale.
     pub lifetime: StoredLifetime,
-    /// When it was stored or last confirmed, on the monotonic clock.
-    pub stored_at: Duration,
-    /// Where it comes from.
-    pub source: Source,
+    /// When it was stored or last confirmed.
+    pub stored_at: Moment,
     /// How many purges there had been when the origin was asked: later ones may be meant for it.
     pub epoch: u64,
-    /// By which it can be purged.
-    pub tags: CacheTags,
     /// How far that was asked.
     pub checked: Checked,
+    /// Where it comes from, if not from the usual place; its tags, and whatever else few have.
+    pub rare: Rare,
 }
 
 /// Where a stored response comes from.
@@ -53,7 +51,22 @@ impl Source {
 impl StoredMeta {
     /// Time since the response was stored or confirmed.
     pub fn resident(&self, now: Duration) -> Duration {
-        now.saturating_sub(self.stored_at)
+        now.saturating_sub(self.stored_at.into())
+    }
+
+    /// The same, but for what ends when the origin answers.
+    pub(crate) fn refreshed(&self) -> Self {
+        Self { rare: self.rare.refreshed(), ..self.clone() }
+    }
+
+    /// Where it comes from.
+    pub fn source(&self) -> Source {
+        self.rare.source()
+    }
+
+    /// By which it can be purged.
+    pub fn tags(&self) -> &CacheTags {
+        self.rare.tags()
     }
 }
 
@@ -62,17 +75,8 @@ impl StoredMeta {
 pub struct StoredResponse {
     /// Status, headers and lifetime.
     pub meta: StoredMeta,
-    /// Bytes of the whole body.
-    pub length: u64,
     /// Where the body is.
     pub content: Content,
-    /// After a failed revalidation: until then the origin is left alone and this copy answers.
-    pub spare_origin_until: Option<Duration>,
-    /// Set when this is not a response of the origin but the memory that it gave none.
-    pub failure: Option<Box<Failure>>,
-    /// Set when this is no response at all: the responses of this URI lie under keys of their own. It
-    /// never ages, and no purge needs to look at it.
-    pub varies: Option<Arc<Varies>>,
 }
 
 /// Where the body of a stored response is.
@@ -80,15 +84,20 @@ pub struct StoredResponse {
 pub enum Content {
     /// Here: it is no longer than a fragment.
     Whole(Bytes),
-    /// In fragments under this name, as far as the storage has them.
-    Fragments(Generation),
+    /// In fragments, as far as the storage has them.
+    Fragments {
+        /// Their name.
+        generation: Generation,
+        /// Bytes of the whole body.
+        length: u64,
+    },
 }
 
 impl Content {
     fn weight(&self) -> usize {
         match self {
             Content::Whole(bytes) => shared_bytes(bytes.len()),
-            Content::Fragments(_) => 0,
+            Content::Fragments { .. } => 0,
         }
     }
 }
@@ -104,7 +113,7 @@ pub struct Failure {
 
 impl StoredResponse {
     /// Remembers that the origin gave no response.
-    pub fn failed(failure: Failure, lifetime: Lifetime, now: Duration) -> Self {
+    pub fn failed(source: Source, failure: Failure, lifetime: Lifetime, now: Duration) -> Self {
         let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::BAD_GATEWAY);
         let head = StoredHead::new(&HeaderMap::new());
         Self {
@@ -112,17 +121,12 @@ impl StoredResponse {
                 status,
                 head,
                 lifetime: lifetime.into(),
-                stored_at: now,
-                source: Source::default(),
+                stored_at: now.into(),
                 epoch: 0,
-                tags: CacheTags::default(),
                 checked: Checked::default(),
+                rare: Rare::failed(source, failure),
             },
-            length: 0,
             content: Content::Whole(Bytes::new()),
-            spare_origin_until: None,
-            failure: Some(Box::new(failure)),
-            varies: None,
         }
     }
 
@@ -140,23 +144,42 @@ impl StoredResponse {
                 status: StatusCode::OK,
                 head: StoredHead::new(&HeaderMap::new()),
                 lifetime: lifetime.into(),
-                stored_at: now,
-                source: Source::default(),
+                stored_at: now.into(),
                 epoch,
-                tags: CacheTags::default(),
                 checked: Checked::default(),
+                rare: Rare::varying(varies),
             },
-            length: 0,
             content: Content::Whole(Bytes::new()),
-            spare_origin_until: None,
-            failure: None,
-            varies: Some(varies),
         }
     }
 
     /// When the origin made it, as far as its Age tells: of several that match, the latest answers.
     pub(crate) fn born(&self) -> Duration {
-        self.meta.stored_at.saturating_sub(self.meta.lifetime.initial_age)
+        Duration::from(self.meta.stored_at).saturating_sub(self.meta.lifetime.initial_age)
+    }
+
+    /// Bytes of the whole body.
+    pub fn length(&self) -> u64 {
+        match &self.content {
+            Content::Whole(bytes) => bytes.len() as u64,
+            Content::Fragments { length, .. } => *length,
+        }
+    }
+
+    /// After a failed revalidation: until then the origin is left alone and this copy answers.
+    pub fn spare_origin_until(&self) -> Option<Duration> {
+        self.meta.rare.spare_origin_until()
+    }
+
+    /// Set when this is not a response of the origin but the memory that it gave none.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.meta.rare.failure()
+    }
+
+    /// Set when this is no response at all: the responses of this URI lie under keys of their own. It
+    /// never ages, and no purge needs to look at it.
+    pub fn varies(&self) -> Option<&Arc<Varies>> {
+        self.meta.rare.varies()
     }
 
     /// Time since it was stored or confirmed.
@@ -167,39 +190,25 @@ impl StoredResponse {
     /// When it ceases to stand in for a failing origin, on the monotonic clock.
     pub fn may_answer_until(&self) -> Duration {
         let StoredMeta { lifetime, stored_at, .. } = &self.meta;
-        stored_at.saturating_add(lifetime.fresh_for).saturating_add(lifetime.stale_if_error)
+        let fresh_until = Duration::from(*stored_at).saturating_add(lifetime.fresh_for);
+        fresh_until.saturating_add(lifetime.stale_if_error)
     }
 
     /// The same body under a newer head, as after a 304 (RFC 9111 §4.3.4).
     pub fn refreshed(&self, meta: StoredMeta) -> Self {
-        Self {
-            meta,
-            length: self.length,
-            content: self.content.clone(),
-            spare_origin_until: None,
-            failure: self.failure.clone(),
-            varies: None,
-        }
+        Self { meta: meta.refreshed(), content: self.content.clone() }
     }
 
     /// The same response, which answers for its failing origin until `until`.
     pub fn sparing_origin_until(&self, until: Duration) -> Self {
-        Self {
-            meta: self.meta.clone(),
-            length: self.length,
-            content: self.content.clone(),
-            spare_origin_until: Some(until),
-            failure: self.failure.clone(),
-            varies: None,
-        }
+        let rare = self.meta.rare.sparing_origin_until(until);
+        Self { meta: StoredMeta { rare, ..self.meta.clone() }, content: self.content.clone() }
     }
 
     /// Bytes of memory that it takes, its structures included; those of fragments are not among them.
     pub fn weight(&self) -> u64 {
-        let tags = shared_bytes(self.meta.tags.as_str().len());
-        let varies = self.varies.as_ref().map_or(0, |varies| varies.weight());
-        let failure = self.failure.as_ref().map_or(0, |_| allocated(size_of::<Failure>()));
-        let head = self.meta.head.weight() + self.meta.lifetime.weight() + tags + varies + failure;
+        let StoredMeta { head, lifetime, rare, .. } = &self.meta;
+        let head = head.weight() + lifetime.weight() + rare.weight();
         (counted(size_of::<Self>()) + head + self.content.weight()) as u64
     }
 }
@@ -220,11 +229,10 @@ pub(crate) mod tests_support {
             status: StatusCode::OK,
             head: StoredHead::new(&HeaderMap::new()),
             lifetime: lifetime.into(),
-            stored_at: Duration::ZERO,
-            source: Source::default(),
+            stored_at: Moment::default(),
             epoch: 0,
-            tags: CacheTags::default(),
             checked: Checked::default(),
+            rare: Rare::default(),
         }
     }
 
@@ -233,22 +241,20 @@ pub(crate) mod tests_support {
     }
 
     pub(crate) fn with_body(body: Bytes) -> StoredResponse {
-        let length = body.len() as u64;
-        response(length, Content::Whole(body))
+        StoredResponse { meta: meta(), content: Content::Whole(body) }
     }
 
     pub(crate) fn in_fragments(generation: Generation, length: u64) -> StoredResponse {
-        response(length, Content::Fragments(generation))
+        StoredResponse { meta: meta(), content: Content::Fragments { generation, length } }
     }
+}
 
-    fn response(length: u64, content: Content) -> StoredResponse {
-        StoredResponse {
-            meta: meta(),
-            length,
-            content,
-            spare_origin_until: None,
-            failure: None,
-            varies: None,
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_its_count_a_response_fills_a_size_class() {
+        assert_eq!(counted(size_of::<StoredResponse>()), 128);
     }
 }

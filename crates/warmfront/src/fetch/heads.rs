@@ -8,7 +8,7 @@ use warmfront_core::http::date;
 use warmfront_core::http::storable_head::stored_head;
 
 use super::Fetch;
-use crate::cache::{Checked, Source, StoredHead, StoredMeta};
+use crate::cache::{Checked, Rare, Source, StoredHead, StoredMeta};
 use crate::origin::OriginResponse;
 use crate::origination::Asking;
 
@@ -36,11 +36,10 @@ impl Fetch {
             status: response.head.status,
             head: StoredHead::new(headers),
             lifetime: lifetime.into(),
-            stored_at: shared.clock.monotonic(),
-            source,
+            stored_at: shared.clock.monotonic().into(),
             epoch: self.permit.epoch,
-            tags,
             checked: Checked::default(),
+            rare: Rare::new(source, tags),
         };
         (meta, leader_gets_more.then(|| StoredHead::new(&for_leader)))
     }

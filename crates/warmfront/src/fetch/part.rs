@@ -123,8 +123,8 @@ impl Fetch {
         let headers = meta.head.headers();
         let etag = strong_etag(&headers);
         let of_known = known.as_ref().and_then(|known| match known.content {
-            Content::Fragments(generation)
-                if known.length == part.length
+            Content::Fragments { generation, length }
+                if length == part.length
                     && etag.is_some()
                     && strong_etag(&known.meta.head.headers()) == etag =>
             {
@@ -142,14 +142,8 @@ impl Fetch {
         if etag.is_none() || meta.lifetime.fresh_for.is_zero() {
             return (generation, Stores::PartOf(known));
         }
-        let response = StoredResponse {
-            meta: meta.clone(),
-            length: part.length,
-            content: Content::Fragments(generation),
-            spare_origin_until: None,
-            failure: None,
-            varies: None,
-        };
+        let content = Content::Fragments { generation, length: part.length };
+        let response = StoredResponse { meta: meta.clone(), content };
         if self.permit.may_store(meta) {
             cache.storage.replace(key, known.as_ref(), Arc::new(response));
         }

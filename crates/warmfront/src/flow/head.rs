@@ -12,7 +12,7 @@ use warmfront_core::http::storable_head::stored_head;
 
 use super::Route;
 use crate::body::Body;
-use crate::cache::{CacheKey, Checked, Place, StoredHead, StoredMeta, StoredResponse};
+use crate::cache::{CacheKey, Checked, Place, Rare, StoredHead, StoredMeta, StoredResponse};
 use crate::origination::{Answered, Asking, Origination};
 use crate::reasons::{Alone, Came};
 use crate::respond::{self, Answer, result};
@@ -44,10 +44,10 @@ impl Route<'_> {
             Err(error) => return self.failed(error.status(), error.detailed_result()),
         };
         let answer = &response.head;
-        if let Some(stale) = stale.filter(|stale| stale.meta.source == by.source) {
+        if let Some(stale) = stale.filter(|stale| stale.meta.source() == by.source) {
             let stored = (stale.meta.status, &stale.meta.head.headers());
             let (rules, storage) = (self.behavior.rules, &shared.cache.storage);
-            match head_says(rules, stored, stale.length, answer.status, &answer.headers) {
+            match head_says(rules, stored, stale.length(), answer.status, &answer.headers) {
                 HeadSays::Nothing => {}
                 HeadSays::Outdated => storage.remove(place.key(), Some(&stale)),
                 HeadSays::Confirmed => {
@@ -88,17 +88,16 @@ fn confirmed(
     let status = stale.meta.status;
     let storable = origination.storable(by, request, status, &headers, now.delay);
     let Storable::For(lifetime) = storable else { return None };
-    let tags = origination.tags(answer, by).unwrap_or_else(|| stale.meta.tags.clone());
+    let tags = origination.tags(answer, by).unwrap_or_else(|| stale.meta.tags().clone());
     viewer_vary(behavior, &mut headers);
     stored_head(&mut headers, behavior, by.is_s3());
     Some(StoredMeta {
         status,
         head: StoredHead::new(&headers),
         lifetime: lifetime.into(),
-        stored_at: clock.monotonic(),
-        source: by.source,
+        stored_at: clock.monotonic().into(),
         epoch: now.epoch,
-        tags,
         checked: Checked::default(),
+        rare: Rare::new(by.source, tags),
     })
 }

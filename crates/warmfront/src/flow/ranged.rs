@@ -260,8 +260,8 @@ impl Route<'_> {
     ) -> Option<Reading> {
         match stored.content {
             Content::Whole(_) => None,
-            Content::Fragments(generation) => {
-                Some(self.reading_of(place, &stored.meta, generation, Some(stored.length), asked))
+            Content::Fragments { generation, length } => {
+                Some(self.reading_of(place, &stored.meta, generation, Some(length), asked))
             }
         }
     }

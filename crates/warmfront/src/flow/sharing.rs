@@ -58,8 +58,8 @@ impl Outcome {
     pub(super) fn came(&self, led: bool) -> Came {
         match self {
             Outcome::Streaming(_) if led => Came::Fetched,
-            Outcome::Stored(stored) if stored.failure.is_some() => Came::Failed,
-            Outcome::Stored(stored) if stored.spare_origin_until.is_some() => {
+            Outcome::Stored(stored) if stored.failure().is_some() => Came::Failed,
+            Outcome::Stored(stored) if stored.spare_origin_until().is_some() => {
                 Came::InsteadOfFailure
             }
             Outcome::Stored(_) | Outcome::Moved(_) if led => Came::Confirmed,
@@ -74,7 +74,7 @@ impl Outcome {
         match self {
             Outcome::Streaming(head) => !head.meta.lifetime.fresh_for.is_zero(),
             Outcome::Stored(stored) => {
-                !stored.meta.lifetime.fresh_for.is_zero() || stored.spare_origin_until.is_some()
+                !stored.meta.lifetime.fresh_for.is_zero() || stored.spare_origin_until().is_some()
             }
             Outcome::Failed(_) => true,
             Outcome::NotShared | Outcome::Moved(_) | Outcome::Abandoned => false,

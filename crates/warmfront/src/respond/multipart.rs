@@ -22,7 +22,7 @@ pub(super) fn parts(
     ranges: Vec<Range<u64>>,
 ) -> Reply {
     let body = |range| body_of(stored, range, reading);
-    written(headers, stored.length, ranges, body)
+    written(headers, stored.length(), ranges, body)
 }
 
 /// The same, of whatever object; `body` gives the octets of a range.

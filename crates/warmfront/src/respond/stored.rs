@@ -31,8 +31,8 @@ pub(crate) fn from_stored(
     result: &'static str,
     now: Duration,
 ) -> Answer {
-    let is_page = stored.meta.source.is_error_page();
-    if let Some(failure) = &stored.failure {
+    let is_page = stored.meta.source().is_error_page();
+    if let Some(failure) = stored.failure() {
         let answer = failed(failure.status, failure.detailed_result, &request.method, id);
         return if is_page { Answer { made: Made::Finally, ..answer } } else { answer };
     }
@@ -142,7 +142,7 @@ pub(crate) fn from_fill(
             reply(head.meta.status, headers, body)
         }
     };
-    if head.meta.source.is_error_page() {
+    if head.meta.source().is_error_page() {
         return error_page(streamed(headers));
     }
     let reply = match evaluate(&request.headers, &request.method, head.meta.status, &headers) {
@@ -174,7 +174,7 @@ pub(crate) fn octets_wanted(
         return Vec::new();
     }
     match range_of(request, stored, &headers) {
-        RangeAnswer::Whole => std::iter::once(0..stored.length).collect(),
+        RangeAnswer::Whole => std::iter::once(0..stored.length()).collect(),
         RangeAnswer::Part(range) => vec![range],
         RangeAnswer::Parts(ranges) => ranges,
         RangeAnswer::Unsatisfiable => Vec::new(),
@@ -190,7 +190,7 @@ fn range_of(
         && request.method == Method::GET
         && request.headers.contains_key(RANGE);
     match asks_for_range {
-        true => resolve(&request.headers, headers, stored.length),
+        true => resolve(&request.headers, headers, stored.length()),
         false => RangeAnswer::Whole,
     }
 }
@@ -212,10 +212,10 @@ fn content(
         RangeAnswer::Whole => whole(request, stored, reading, headers),
         RangeAnswer::Part(range) => {
             let body = body_of(stored, range.clone(), reading);
-            part_of(stored.length, headers, range, body)
+            part_of(stored.length(), headers, range, body)
         }
         RangeAnswer::Parts(ranges) => multipart::parts(stored, reading, headers, ranges),
-        RangeAnswer::Unsatisfiable => unsatisfiable(stored.length, headers),
+        RangeAnswer::Unsatisfiable => unsatisfiable(stored.length(), headers),
     }
 }
 
@@ -227,12 +227,12 @@ fn whole(
 ) -> Reply {
     let bodyless = stored.meta.status == StatusCode::NO_CONTENT;
     if !bodyless {
-        headers.insert(CONTENT_LENGTH, number(stored.length));
+        headers.insert(CONTENT_LENGTH, number(stored.length()));
     }
     let body = if request.method == Method::HEAD {
         Body::empty()
     } else {
-        body_of(stored, 0..stored.length, reading)
+        body_of(stored, 0..stored.length(), reading)
     };
     reply(stored.meta.status, headers, body)
 }

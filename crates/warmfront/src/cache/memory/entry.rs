@@ -6,15 +6,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use quick_cache::{Equivalent, Weighter};
 
-use crate::cache::weight::{allocated, counted, shared_bytes};
-use crate::cache::{CacheKey, FragmentId, StoredResponse};
+use crate::cache::weight::{allocated, shared_bytes};
+use crate::cache::{FragmentId, StoredResponse};
 
 /// An entry of the index itself: the slot with key and value, its links, and its place in the hash table.
 const SLOT: u64 = 96;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Key {
-    Object(CacheKey),
+    /// Of exactly its size, where the key that a fill shares has a count as well.
+    Object(Box<[u8]>),
     /// Boxed, as its entry is: fragments are few, and every slot of the index is as large as the largest.
     Fragment(Box<FragmentId>),
 }
@@ -22,7 +23,7 @@ pub(super) enum Key {
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match self {
-            Key::Object(key) => ObjectKey(key.as_bytes()).hash(state),
+            Key::Object(key) => ObjectKey(key).hash(state),
             Key::Fragment(id) => id.hash(state),
         }
     }
@@ -34,7 +35,7 @@ pub(super) struct ObjectKey<'a>(pub(super) &'a [u8]);
 
 impl Equivalent<Key> for ObjectKey<'_> {
     fn equivalent(&self, key: &Key) -> bool {
-        matches!(key, Key::Object(key) if key.as_bytes() == self.0)
+        matches!(key, Key::Object(key) if **key == *self.0)
     }
 }
 
@@ -72,7 +73,7 @@ impl Weighter<Key, Entry> for ByWeight {
 /// Bytes of memory that an entry takes.
 pub(super) fn weight(key: &Key, entry: &Entry) -> u64 {
     let key = match key {
-        Key::Object(key) => counted(key.as_bytes().len()),
+        Key::Object(key) => allocated(key.len()),
         Key::Fragment(_) => allocated(size_of::<FragmentId>()),
     };
     let entry = match entry {

@@ -149,7 +149,7 @@ fn an_admitted_body_keeps_its_own_beginning() {
 #[test]
 fn news_about_an_old_response_does_not_displace_a_newer_one() {
     let storage = storage(1 << 20, 1 << 10);
-    let length = |name| found(&storage, name).unwrap().length;
+    let length = |name| found(&storage, name).unwrap().length();
     store(&storage, "a", 1);
     let old = found(&storage, "a").unwrap();
     store(&storage, "a", 2);
@@ -200,10 +200,10 @@ fn whatever_makes_room_no_lookup_finds_anything_else_than_was_stored() {
                 let Some(response) = found(&storage, &name) else { continue };
                 let (_, body, _) = &model[&name];
                 hits += 1;
-                assert_eq!(response.length, body.len() as u64, "round {round}");
+                assert_eq!(response.length(), body.len() as u64, "round {round}");
                 match &response.content {
                     Content::Whole(bytes) => assert_eq!(bytes, body, "round {round}"),
-                    Content::Fragments(generation) => {
+                    Content::Fragments { generation, .. } => {
                         for (number, part) in (0..).zip(body.chunks(4 << 10)) {
                             let id = FragmentId { generation: *generation, number };
                             if let Found::Here(fragment) = storage.fragment(id) {

@@ -92,15 +92,15 @@ impl World {
         let stored = self.stored()?;
         let content = match &stored.content {
             Content::Whole(bytes) => {
-                assert!(stored.length <= FRAGMENT);
+                assert!(stored.length() <= FRAGMENT);
                 bytes.to_vec()
             }
-            Content::Fragments(_) => {
-                let count = stored.length.div_ceil(FRAGMENT) as u32;
+            Content::Fragments { .. } => {
+                let count = stored.length().div_ceil(FRAGMENT) as u32;
                 (0..count).flat_map(|number| self.fragment(number).unwrap()).collect()
             }
         };
-        assert_eq!(stored.length, content.len() as u64);
+        assert_eq!(stored.length(), content.len() as u64);
         Some(content)
     }
 }
@@ -156,7 +156,7 @@ async fn of_a_part_only_whole_fragments_are_stored_and_the_last_one_of_the_objec
             let fragment = world.fragment(number).unwrap();
             assert_eq!(fragment, expected[..fragment.len()], "{part:?}");
         }
-        assert_eq!(world.stored().unwrap().length, length);
+        assert_eq!(world.stored().unwrap().length(), length);
     }
 }
 

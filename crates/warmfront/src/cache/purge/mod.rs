@@ -14,7 +14,7 @@ mod registry;
 use std::fmt;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::SystemTime;
 
@@ -98,8 +98,11 @@ const SLACK: usize = 1024;
 pub struct Purges {
     /// The newest epoch, which whoever asks an origin keeps.
     epoch: AtomicU64,
-    /// The epoch of the newest purge; a lookup looks for none when it has seen this one.
+    /// The epoch of the newest purge.
     newest: AtomicU64,
+    /// Counts the purges of this process, with one for all before it; a lookup looks for none when the object
+    /// has seen them all. At its end every lookup looks.
+    count: AtomicU32,
     /// What requests changed, which is not for lookups to wait for.
     changes: Changes,
     registry: RwLock<Registry>,
@@ -115,13 +118,13 @@ struct Kept {
     is_behind: bool,
 }
 
-/// How far a stored response was found untouched, or stale, by purges.
+/// How many purges of this process a stored response was found untouched by.
 #[derive(Debug, Default)]
-pub struct Checked(AtomicU64);
+pub struct Checked(AtomicU32);
 
 impl Clone for Checked {
     fn clone(&self) -> Self {
-        Self(AtomicU64::new(self.0.load(Ordering::Relaxed)))
+        Self(AtomicU32::new(self.0.load(Ordering::Relaxed)))
     }
 }
 
@@ -182,6 +185,7 @@ impl Purges {
         Self {
             epoch: AtomicU64::new(registry.newest()),
             newest: AtomicU64::new(registry.newest()),
+            count: AtomicU32::new(1),
             changes: Changes::default(),
             registry: RwLock::new(registry),
             kept: Mutex::new(Kept { log, reserved: 0, is_behind: false }),
@@ -220,6 +224,8 @@ impl Purges {
         registry.at_least(epoch);
         // After the items: who sees the number finds them.
         self.newest.store(epoch, Ordering::Release);
+        let count = self.count.load(Ordering::Relaxed).saturating_add(1);
+        self.count.store(count, Ordering::Release);
         self.epoch.store(epoch, Ordering::Release);
         let live = registry.len();
         drop(registry);
@@ -272,16 +278,18 @@ impl Purges {
         if self.is_changed(key, meta.epoch) {
             return Standing::Gone(PurgedBy::Change);
         }
-        let now = self.newest.load(Ordering::Acquire);
-        if meta.checked.0.load(Ordering::Relaxed) >= now {
+        let now = self.count.load(Ordering::Acquire);
+        if meta.checked.0.load(Ordering::Relaxed) == now && now < u32::MAX {
             return Standing::Untouched;
         }
         let registry = self.read();
+        // No purge happens before the registry is let go.
+        let now = self.count.load(Ordering::Acquire);
         let object =
-            Object { at: KeyAddress::read(key), tags: Some(&meta.tags), epoch: meta.epoch };
+            Object { at: KeyAddress::read(key), tags: Some(meta.tags()), epoch: meta.epoch };
         let standing = registry.standing(object);
         if standing == Standing::Untouched {
-            meta.checked.0.store(registry.newest(), Ordering::Relaxed);
+            meta.checked.0.store(now, Ordering::Relaxed);
         }
         standing
     }

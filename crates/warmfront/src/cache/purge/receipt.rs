@@ -84,7 +84,7 @@ pub(crate) fn count(
         let mut covered: Vec<usize> = Vec::new();
         matchers
             .each_at(&invalidation::address(at.path, at.query), |_, items| covered.extend(items));
-        matchers.each_of(&meta.tags, |_, items| covered.extend(items));
+        matchers.each_of(meta.tags(), |_, items| covered.extend(items));
         covered.sort_unstable();
         covered.dedup();
         if covered.is_empty() {

@@ -13,7 +13,9 @@ use warmfront_core::caching::CacheTags;
 
 use super::bytes::{Cursor, Writing as _};
 use super::lifetime;
-use crate::cache::{Content, Generation, Source, StoredHead, StoredMeta, StoredResponse, Varies};
+use crate::cache::{
+    Content, Generation, Rare, Source, StoredHead, StoredMeta, StoredResponse, Varies,
+};
 
 const VERSION: u8 = 1;
 const WHOLE: u8 = 0;
@@ -26,16 +28,17 @@ const COPIED: usize = 128 << 10;
 /// `response` as bytes; `None` for what is not kept on disk: the memory of a failure, which is short-lived and
 /// names things of this process.
 pub(super) fn encode(response: &StoredResponse) -> Option<Bytes> {
-    let StoredResponse { meta, length, content, failure, varies, .. } = response;
-    if failure.is_some() {
+    let StoredResponse { meta, content } = response;
+    let varies = response.varies();
+    if response.failure().is_some() {
         return None;
     }
     let mut out = Vec::with_capacity(512);
     out.push(VERSION);
-    out.number(length.to_le_bytes());
+    out.number(response.length().to_le_bytes());
     match content {
         Content::Whole(_) => out.push(if varies.is_some() { VARIES } else { WHOLE }),
-        Content::Fragments(generation) => {
+        Content::Fragments { generation, .. } => {
             let Generation(generation) = *generation;
             out.push(FRAGMENTS);
             out.number(generation.to_le_bytes());
@@ -45,7 +48,7 @@ pub(super) fn encode(response: &StoredResponse) -> Option<Bytes> {
     match (varies, content) {
         (Some(varies), _) => varies.encode(&mut out),
         (None, Content::Whole(body)) => out.extend_from_slice(body),
-        (None, Content::Fragments(_)) => {}
+        (None, Content::Fragments { .. }) => {}
     }
     Some(out.into())
 }
@@ -55,14 +58,17 @@ pub(super) fn decode(bytes: &Bytes, now: Duration) -> Option<StoredResponse> {
     let (head, body) = decode_head(bytes, now)?;
     let body = bytes.slice(bytes.len() - body..);
     let Head { meta, length, kind } = head;
-    let (content, varies) = match kind {
-        Kind::Fragments(generation) => (Content::Fragments(generation), None),
-        Kind::Varies => (Content::Whole(Bytes::new()), Some(Arc::new(Varies::decode(&body)?))),
+    let content = match kind {
+        Kind::Fragments(generation) => Content::Fragments { generation, length },
+        Kind::Varies => {
+            let varies = Arc::new(Varies::decode(&body)?);
+            return Some(StoredResponse::of_varies(varies, meta.epoch, meta.stored_at.into()));
+        }
         Kind::Whole if body.len() as u64 != length => return None,
-        Kind::Whole if body.len() < COPIED => (Content::Whole(Bytes::copy_from_slice(&body)), None),
-        Kind::Whole => (Content::Whole(body), None),
+        Kind::Whole if body.len() < COPIED => Content::Whole(Bytes::copy_from_slice(&body)),
+        Kind::Whole => Content::Whole(body),
     };
-    Some(StoredResponse { meta, length, content, spare_origin_until: None, failure: None, varies })
+    Some(StoredResponse { meta, content })
 }
 
 /// What comes before the body.
@@ -103,13 +109,13 @@ pub(super) fn decode_head(bytes: &[u8], now: Duration) -> Option<(Head, usize)> 
 }
 
 fn write_meta(out: &mut Vec<u8>, meta: &StoredMeta) -> Option<()> {
-    let StoredMeta { status, head, lifetime, stored_at, source, epoch, tags, checked: _ } = meta;
+    let StoredMeta { status, head, lifetime, stored_at, epoch, .. } = meta;
     out.number(status.as_u16().to_le_bytes());
     lifetime::write(out, lifetime);
-    out.duration(*stored_at);
-    out.number(source_to_number(*source).to_le_bytes());
+    out.duration((*stored_at).into());
+    out.number(source_to_number(meta.source()).to_le_bytes());
     out.number(epoch.to_le_bytes());
-    out.text(tags.as_str().as_bytes())?;
+    out.text(meta.tags().as_str().as_bytes())?;
     let count = head.fields().count();
     out.number(u16::try_from(count).ok()?.to_le_bytes());
     for (name, value) in head.fields() {
@@ -137,16 +143,15 @@ fn read_meta(cursor: &mut Cursor<'_>, now: Duration) -> Option<StoredMeta> {
         headers.try_append(name, value).ok()?;
     }
     let head = StoredHead::new(&headers);
-    let checked = Default::default();
+    let (checked, rare) = (Default::default(), Rare::new(source, tags));
     Some(StoredMeta {
         status,
         head,
         lifetime: lifetime.into(),
-        stored_at,
-        source,
+        stored_at: stored_at.into(),
         epoch,
-        tags,
         checked,
+        rare,
     })
 }
 
@@ -182,38 +187,32 @@ mod tests {
         headers.append("set-cookie", HeaderValue::from_static("b=2"));
         headers.append("x-latin", HeaderValue::from_bytes(b"caf\xe9").unwrap());
         headers.append("x-empty", HeaderValue::from_static(""));
-        let length = match &content {
-            Content::Whole(body) => body.len() as u64,
-            Content::Fragments(_) => 5 << 30,
-        };
         let meta = StoredMeta {
             status: StatusCode::NOT_FOUND,
             head: StoredHead::new(&headers),
-            stored_at: NOW - Duration::from_millis(1_234),
-            source: Source::ErrorPage(StatusCode::BAD_GATEWAY),
+            stored_at: (NOW - Duration::from_millis(1_234)).into(),
             epoch: 77,
-            tags: CacheTags::of_values([&b"shoes, hats"[..]]),
+            rare: Rare::new(
+                Source::ErrorPage(StatusCode::BAD_GATEWAY),
+                CacheTags::of_values([&b"shoes, hats"[..]]),
+            ),
             ..meta()
         };
-        StoredResponse {
-            meta,
-            length,
-            content,
-            spare_origin_until: None,
-            failure: None,
-            varies: None,
-        }
+        StoredResponse { meta, content }
     }
 
     fn same(found: &StoredResponse, expected: &StoredResponse) {
         let (f, e) = (&found.meta, &expected.meta);
         assert_eq!((f.status, *f.lifetime, f.stored_at), (e.status, *e.lifetime, e.stored_at));
-        assert_eq!((f.source, f.epoch, &f.tags), (e.source, e.epoch, &e.tags));
+        assert_eq!((f.source(), f.epoch, f.tags()), (e.source(), e.epoch, e.tags()));
         assert_eq!(f.head.headers(), e.head.headers());
-        assert_eq!(found.length, expected.length);
+        assert_eq!(found.length(), expected.length());
         match (&found.content, &expected.content) {
             (Content::Whole(found), Content::Whole(expected)) => assert_eq!(found, expected),
-            (Content::Fragments(found), Content::Fragments(expected)) => {
+            (
+                Content::Fragments { generation: found, .. },
+                Content::Fragments { generation: expected, .. },
+            ) => {
                 assert_eq!(found, expected)
             }
             other => panic!("{other:?}"),
@@ -226,7 +225,7 @@ mod tests {
             Content::Whole(Bytes::new()),
             Content::Whole(Bytes::from_static(b"hello")),
             Content::Whole(Bytes::from(vec![b'x'; COPIED])),
-            Content::Fragments(Generation(u128::MAX - 5)),
+            Content::Fragments { generation: Generation(u128::MAX - 5), length: 5 << 30 },
         ] {
             let written = response(content);
             same(&decode(&encode(&written).unwrap(), NOW).unwrap(), &written);
@@ -238,7 +237,7 @@ mod tests {
         let varies = Arc::new(Varies::new());
         let entry = StoredResponse::of_varies(varies.clone(), 3, NOW);
         let found = decode(&encode(&entry).unwrap(), NOW).unwrap();
-        assert_eq!(found.varies, Some(varies));
+        assert_eq!(found.varies(), Some(&varies));
         assert_eq!(found.meta.epoch, 3);
     }
 
@@ -264,7 +263,7 @@ mod tests {
     #[test]
     fn the_memory_of_a_failure_is_not_kept() {
         let failure = crate::cache::Failure { status: 502, detailed_result: "OriginConnectError" };
-        let memory = StoredResponse::failed(failure, *meta().lifetime, NOW);
+        let memory = StoredResponse::failed(Source::Primary, failure, *meta().lifetime, NOW);
         assert!(encode(&memory).is_none());
     }
 

@@ -148,7 +148,7 @@ impl Storage for TieredStorage {
         // Only what the memory took is news; a copy that spares its origin is none for the disk.
         let kept = self.tiers.memory.peek(key.as_bytes());
         let is_taken = kept.is_none_or(|kept| Arc::ptr_eq(&kept, &response));
-        if is_taken && response.spare_origin_until.is_none() {
+        if is_taken && response.spare_origin_until().is_none() {
             self.tiers.write(key.as_bytes(), &response);
         }
     }
@@ -277,8 +277,8 @@ impl Tiers {
     }
 
     fn remove_fragments_of(&self, response: &StoredResponse) {
-        if let Content::Fragments(generation) = response.content {
-            let count = fragments_in(response.length, self.memory.fragment_size());
+        if let Content::Fragments { generation, .. } = response.content {
+            let count = fragments_in(response.length(), self.memory.fragment_size());
             for number in 0..count.unwrap_or(MOST_FRAGMENTS) {
                 self.disk.remove(&fragment_name(FragmentId { generation, number }));
             }

@@ -38,20 +38,16 @@ fn key(name: &str) -> CacheKey {
 }
 
 fn whole(body: &[u8], stored_at: u64) -> Arc<StoredResponse> {
-    let meta = crate::cache::StoredMeta { stored_at: Duration::from_secs(stored_at), ..meta() };
-    Arc::new(StoredResponse {
-        meta,
-        length: body.len() as u64,
-        content: Content::Whole(Bytes::copy_from_slice(body)),
-        ..stored("")
-    })
+    let meta =
+        crate::cache::StoredMeta { stored_at: Duration::from_secs(stored_at).into(), ..meta() };
+    Arc::new(StoredResponse { meta, content: Content::Whole(Bytes::copy_from_slice(body)) })
 }
 
 async fn body(storage: &TieredStorage, name: &str) -> Option<Bytes> {
     let found = storage.lookup(name.as_bytes()).read().await?;
     match &found.content {
         Content::Whole(body) => Some(body.clone()),
-        Content::Fragments(_) => panic!("{name} is in fragments"),
+        Content::Fragments { .. } => panic!("{name} is in fragments"),
     }
 }
 
@@ -154,11 +150,8 @@ async fn what_is_removed_is_gone_from_both_tiers_with_its_fragments() {
     let generation = Generation(9);
     let ids: Vec<_> = (0..3).map(|number| FragmentId { generation, number }).collect();
     ids.iter().for_each(|id| storage.keep(*id, Bytes::from(vec![b'x'; FRAGMENT as usize])));
-    let long = StoredResponse {
-        length: 3 * FRAGMENT,
-        content: Content::Fragments(generation),
-        ..stored("")
-    };
+    let content = Content::Fragments { generation, length: 3 * FRAGMENT };
+    let long = StoredResponse { content, ..stored("") };
     storage.insert(&key("long"), Arc::new(long));
     storage.remove(b"long", None);
     assert!(storage.lookup(b"long").read().await.is_none());
@@ -176,9 +169,14 @@ async fn the_memory_of_a_failure_stays_in_memory_and_hides_what_is_on_disk() {
     storage.insert(&key("a"), whole(b"hello", 5));
     let known = storage.lookup(b"a").read().await.unwrap();
     let failure = Failure { status: 502, detailed_result: "OriginConnectError" };
-    let memory = StoredResponse::failed(failure, *meta().lifetime, Duration::from_secs(6));
+    let memory = StoredResponse::failed(
+        crate::cache::Source::Primary,
+        failure,
+        *meta().lifetime,
+        Duration::from_secs(6),
+    );
     storage.replace(&key("a"), Some(&known), Arc::new(memory));
-    assert!(storage.lookup(b"a").read().await.unwrap().failure.is_some());
+    assert!(storage.lookup(b"a").read().await.unwrap().failure().is_some());
     settle(&storage);
     assert_eq!(body(&storage, "a").await, None, "the older response does not come back");
 }
@@ -191,10 +189,10 @@ async fn a_copy_that_spares_its_origin_is_written_nowhere() {
     let known = storage.lookup(b"a").read().await.unwrap();
     let sparing = Arc::new(known.sparing_origin_until(Duration::from_secs(99)));
     storage.replace(&key("a"), Some(&known), sparing);
-    assert!(storage.lookup(b"a").read().await.unwrap().spare_origin_until.is_some());
+    assert!(storage.lookup(b"a").read().await.unwrap().spare_origin_until().is_some());
     settle(&storage);
     assert_eq!(storage.disk_usage().written, 1);
-    assert!(storage.lookup(b"a").read().await.unwrap().spare_origin_until.is_none());
+    assert!(storage.lookup(b"a").read().await.unwrap().spare_origin_until().is_none());
 }
 
 #[tokio::test]
@@ -239,7 +237,7 @@ async fn a_visit_shows_each_response_once_wherever_it_is() {
         let mut seen = Vec::new();
         storage.visit(&mut |visited| {
             assert!(visited.bytes > 5);
-            assert_eq!(visited.meta.stored_at, Duration::from_secs(5));
+            assert_eq!(visited.meta.stored_at, Duration::from_secs(5).into());
             seen.push(String::from_utf8(visited.key.to_vec()).unwrap());
         });
         seen.sort();
