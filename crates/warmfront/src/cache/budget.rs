@@ -53,6 +53,26 @@ impl Share {
     }
 }
 
+impl Share {
+    /// From now on the fill holds `bytes`, which other shares counted until now, so all together hold no more
+    /// than before.
+    pub(crate) fn take_over(&mut self, bytes: u64) {
+        let used = &self.budget.used;
+        if bytes > self.bytes {
+            used.fetch_add(bytes - self.bytes, Ordering::Relaxed);
+        } else {
+            used.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+        }
+        self.bytes = bytes;
+    }
+
+    /// Whether half of the budget is used. What is held for slow viewers stops there: the rest is for what
+    /// comes.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.budget.used.load(Ordering::Relaxed) > self.budget.limit / 2
+    }
+}
+
 impl Drop for Share {
     fn drop(&mut self) {
         self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);

@@ -3,11 +3,15 @@
 //! The filler first publishes an [`Outcome`], which wakes everyone who waits for the head, and then
 //! pushes pieces of the body, which wakes everyone who has read all there was. Of a body that is kept, the
 //! fill holds what no storage has yet and the latest fragment beside; whoever is further behind reads the
-//! fragments. A response that does not fit the storage goes on as a window: pieces are dropped once every
+//! fragments. Those that a viewer has yet to read and no storage promises to keep are held, too; where all
+//! fills hold too much of that, the filler waits for its slowest viewer.
+//!
+//! A response that does not fit the storage goes on as a window: pieces are dropped once every
 //! viewer has them, the filler waits for the slowest viewer, and nobody can join once the start is gone.
 
 mod outcome;
 mod pieces;
+mod pins;
 #[cfg(test)]
 mod tests;
 mod ticket;
@@ -19,8 +23,12 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use warmfront_core::caching::CacheTags;
 
+use super::Kept;
+use super::budget::Share;
+
 pub(crate) use outcome::{FillHead, Outcome};
 use pieces::Pieces;
+use pins::Pins;
 pub(crate) use ticket::{Read, Ticket};
 
 /// How much of a response that is not stored may lie between the filler and its slowest viewer.
@@ -40,6 +48,7 @@ pub(crate) struct Fill {
 struct State {
     outcome: Option<Outcome>,
     pieces: Pieces,
+    pins: Pins,
     mode: Mode,
     /// The filler has given up: nobody may join any more.
     given_up: bool,
@@ -49,6 +58,8 @@ struct State {
     free: Vec<usize>,
     attached: usize,
     filler: Option<Waker>,
+    /// The filler may go on when a viewer moves.
+    waits_for_room: bool,
 }
 
 /// What becomes of pieces.
@@ -71,7 +82,7 @@ enum Mode {
 struct Viewer {
     /// Where in the body it reads.
     position: u64,
-    /// It kept the others waiting for too long.
+    /// It kept the others waiting for too long: nobody waits for it any more.
     cut: bool,
     waker: Option<Waker>,
 }
@@ -86,17 +97,27 @@ impl State {
     }
 
     fn wake_filler(&mut self) {
+        self.waits_for_room = false;
         if let Some(waker) = self.filler.take() {
             waker.wake();
         }
     }
 
-    /// In window mode, lets go of what every viewer has.
-    fn drop_seen_pieces(&mut self) {
+    /// Lets go of what every viewer has: of a window all of it, otherwise what was held for them alone.
+    fn drop_seen(&mut self) {
+        if self.mode != Mode::Window && self.pins.are_none() {
+            return;
+        }
+        let slowest = self.slowest().unwrap_or(u64::MAX);
+        self.pins.let_go(slowest);
         if self.mode == Mode::Window {
-            let slowest = self.slowest().unwrap_or(u64::MAX);
             self.pieces.drop_before(slowest);
         }
+    }
+
+    /// What there is at `position`, up to the end of a piece.
+    fn at(&self, position: u64) -> Option<Bytes> {
+        self.pieces.at(position).or_else(|| self.pins.at(position))
     }
 
     fn reading(&self) -> impl Iterator<Item = u64> {
@@ -109,6 +130,9 @@ impl State {
 
     fn has_room(&self) -> bool {
         match self.mode {
+            Mode::Keeping | Mode::Pacing { .. } if self.attached > 0 && self.pins.are_full() => {
+                false
+            }
             Mode::Keeping => true,
             Mode::Pacing { ahead } => {
                 let fastest = self.reading().max().unwrap_or(u64::MAX);
@@ -167,20 +191,36 @@ impl Fill {
     pub(crate) fn push(&self, piece: Bytes) {
         let mut state = self.lock();
         state.pieces.push(piece);
-        state.drop_seen_pieces();
+        state.drop_seen();
         state.wake_viewers();
     }
 
-    /// The storage has everything before `position`. What lies before `recent`, too, is let go.
-    pub(crate) fn sealed(&self, position: u64, recent: u64) {
-        self.lock().pieces.drop_before(position.min(recent));
+    /// What the fill holds for its viewers alone counts in `share`.
+    pub(crate) fn count_in(&self, share: Share) {
+        self.lock().pins.count_in(share);
+    }
+
+    /// The storage has got `fragment`, which begins at `begins`. What lies before is let go, unless a viewer has
+    /// yet to read it and it is not kept safely.
+    pub(crate) fn sealed(&self, begins: u64, fragment: Bytes, kept: Kept) {
+        let mut state = self.lock();
+        let slowest = state.slowest().unwrap_or(u64::MAX);
+        let start = state.pieces.start();
+        if start < begins
+            && !state.pins.have_begun()
+            && let Some(odd) = state.pieces.until(begins)
+        {
+            state.pins.odd(start, odd, slowest);
+        }
+        state.pins.next(begins, fragment, kept == Kept::Safely, slowest);
+        state.pieces.drop_before(begins);
     }
 
     /// The response will not be stored: from now on only a window of it is held.
     pub(crate) fn stop_keeping(&self) {
         let mut state = self.lock();
         state.mode = Mode::Window;
-        state.drop_seen_pieces();
+        state.drop_seen();
     }
 
     /// The filler stays within `ahead` octets of the viewer who is furthest.
@@ -217,18 +257,15 @@ impl Fill {
         self.lock().slowest()
     }
 
-    /// In window mode: breaks the streams of the viewers who are furthest behind, so that they do not
-    /// hold up the others.
-    pub(crate) fn cut_slowest(&self) {
+    /// Goes on without the viewers who are furthest behind, so that they do not hold up the others. In window
+    /// mode their streams break; otherwise they read what the storage has, or the origin sends once more.
+    pub(crate) fn leave_slowest(&self) {
         let mut state = self.lock();
-        if state.mode != Mode::Window {
-            return;
-        }
         let slowest = state.slowest();
         for viewer in state.viewers.iter_mut().flatten() {
             viewer.cut |= Some(viewer.position) == slowest;
         }
-        state.drop_seen_pieces();
+        state.drop_seen();
         state.wake_viewers();
     }
 
@@ -240,6 +277,7 @@ impl Fill {
                 return Poll::Ready(());
             }
             state.filler = Some(cx.waker().clone());
+            state.waits_for_room = true;
             Poll::Pending
         })
         .await
@@ -282,7 +320,8 @@ impl Fill {
                 (None, Some(part)) => part.end.min(state.pieces.end().saturating_add(near) + 1),
                 _ => state.pieces.end(),
             };
-            !state.pieces.is_behind(position) && position < end
+            let is_here = state.at(position).is_some() || position >= state.pieces.end();
+            is_here && position < end
         };
         if brings { self.attach() } else { None }
     }

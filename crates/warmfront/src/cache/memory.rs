@@ -19,7 +19,7 @@ use quick_cache::sync::{Cache, EntryAction, EntryResult};
 use entry::{ByWeight, Entry, Key, ObjectKey, weight};
 
 use super::fragment::{MOST_FRAGMENTS, fragments_in};
-use super::storage::{Found, Storage, TooLarge, Usage, Visited};
+use super::storage::{Found, Grip, Kept, Storage, TooLarge, Usage, Visited};
 use super::{CacheKey, CacheOptions, Content, FragmentId, StoredResponse};
 
 /// The index is split, so that threads rarely wait for each other. An entry must fit into one part.
@@ -107,8 +107,16 @@ impl Storage for MemoryStorage {
         self.entries.contains_key(&id)
     }
 
-    fn keep(&self, id: FragmentId, fragment: Bytes) {
+    fn keep(&self, id: FragmentId, fragment: Bytes) -> Kept {
         self.entries.insert(Key::Fragment(Box::new(id)), Entry::Fragment(Box::new(fragment)));
+        Kept::ForNow
+    }
+
+    fn grip(&self, id: FragmentId) -> Grip {
+        match self.entries.peek(&id) {
+            Some(Entry::Fragment(fragment)) => Grip::Held(*fragment),
+            _ => Grip::Gone,
+        }
     }
 
     fn admits(&self, length: u64) -> Result<(), TooLarge> {
@@ -129,16 +137,21 @@ impl Storage for MemoryStorage {
         known: Option<&Arc<StoredResponse>>,
         response: Arc<StoredResponse>,
     ) {
-        let key = Key::Object(key.as_bytes().into());
-        let entry = self.entries.entry(&key, Some(Duration::ZERO), |_, stored| {
-            if stored.is(known) {
-                *stored = Entry::Object(response.clone());
+        let (key, new) = (Key::Object(key.as_bytes().into()), Entry::Object(response));
+        let entry = self.entries.entry(&key, Some(Duration::ZERO), |key, stored| {
+            if !stored.is(known) {
+                return EntryAction::Retain(());
             }
+            // What changes in its place makes no room, so what grows leaves and comes anew.
+            if weight(key, &new) > weight(key, stored) {
+                return EntryAction::ReplaceWithGuard;
+            }
+            *stored = new.clone();
             EntryAction::Retain(())
         });
-        if let EntryResult::Vacant(place) = entry {
+        if let EntryResult::Vacant(place) | EntryResult::Replaced(place, _) = entry {
             // Lost only if somebody else fills the place at the same moment.
-            let _ = place.insert(Entry::Object(response));
+            let _ = place.insert(new);
         }
     }
 

@@ -11,6 +11,7 @@ mod disk;
 mod fill;
 mod fragment;
 mod head;
+mod held;
 mod key;
 mod lifetimes;
 mod memory;
@@ -39,6 +40,7 @@ pub(crate) use fill::{Fill, FillHead, Outcome, Read, Ticket};
 pub(crate) use fragment::fragments_in;
 pub use fragment::{FRAGMENT, FragmentId, Generation};
 pub use head::StoredHead;
+pub(crate) use held::Held;
 pub use key::CacheKey;
 pub use lifetimes::StoredLifetime;
 pub use memory::MemoryStorage;
@@ -48,7 +50,7 @@ pub(crate) use pump::{Stores, pump};
 pub use purge::{Checked, Purges, Receipt, Standing};
 pub use rare::Rare;
 pub(crate) use reader::{Mend, ObjectBody, Patch, Reading, Unmended, body_of};
-pub use storage::{Found, Storage, TooLarge, Usage, Visited};
+pub use storage::{Found, Grip, Kept, Storage, TooLarge, Usage, Visited};
 #[cfg(test)]
 pub(crate) use stored::tests_support;
 pub use stored::{Content, Failure, Source, StoredMeta, StoredResponse};
@@ -64,9 +66,11 @@ pub struct CacheOptions {
     /// Bytes of memory for stored responses, heads and index included. In memory alone a body of up to a
     /// sixteenth of it is stored; a longer one is passed on as it comes.
     ///
-    /// Fills under way take memory beside: of a body that is stored the fragment that grows, all of these
-    /// together at most a quarter of `memory`, and up to two fragments that viewers read along; of a body
-    /// that is not stored a window of 1 MiB.
+    /// Fills under way take memory beside: of a body that is stored the fragment that grows, and what a viewer
+    /// has yet to read and nothing but memory stores, all of these together at most a quarter of `memory`, and
+    /// up to two fragments that viewers read along; of a body that is not stored a window of 1 MiB. What is
+    /// held for viewers takes half of the quarter; when that is used up, a fill waits for its slowest viewer,
+    /// and after 30 s without a single octet read goes on without it.
     pub memory: u64,
     /// Octets of a fragment: [`FRAGMENT`], but in tests.
     pub fragment: u64,

@@ -2,26 +2,25 @@
 //!
 //! Viewers get the pieces as they come; the storage gets copies of its own, gathered into fragments, since a
 //! piece is a slice of its connection's read buffer and would keep all of that. So a fill that is kept holds
-//! one fragment that grows, and what viewers have not read of it and of the one before.
+//! one fragment that grows, what viewers have not read of it and of the one before, and what else they have
+//! not read and only memory stores. What the filler waits for is `pace`'s.
 
 mod gather;
+mod pace;
 #[cfg(test)]
 mod tests;
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
-use super::{Cache, CacheKey, Content, Fill, FillHead, Permit, Storage, StoredResponse, TooLarge};
+use super::budget::Share;
+use super::{Cache, CacheKey, Content, FillHead, Permit, Storage, StoredResponse};
 use crate::body::Body;
 use crate::clock::Clock;
 use gather::Gather;
-
-/// How long one viewer may read nothing and hold up a response that streams to several without being stored.
-const LONGEST_STALL: Duration = Duration::from_secs(30);
+use pace::Pace;
 
 /// What of a body is stored.
 #[derive(Debug)]
@@ -58,6 +57,8 @@ pub(crate) async fn pump(
     if gather.is_none() {
         fill.stop_keeping();
     }
+    fill.count_in(Share::of(&cache.budget));
+    let mut pace = Pace::new(&fill, &*cache.storage, &*clock);
     let end = loop {
         let frame = tokio::select! {
             biased;
@@ -80,24 +81,23 @@ pub(crate) async fn pump(
                     data.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
                     *left -= data.len() as u64;
                 }
+                fill.push(data.clone());
                 if let Some(gathering) = &mut gather
-                    && take(gathering, &data, &*cache.storage, &fill).is_err()
+                    && pace.take(gathering, &data).await.is_err()
                 {
                     gather = None;
                     fill.stop_keeping();
                 }
-                fill.push(data);
                 if is_too_long {
                     break Ok(());
                 }
-                if !fill.has_room() {
-                    room(&fill, &*clock).await;
-                }
+                pace.wait_for_viewers().await;
             }
         }
     };
     if end.is_ok()
         && let Some(gather) = gather
+        && pace.may_end(&gather).await
         && permit.may_store(&head.meta)
     {
         // First stored, then closed: whoever comes in between finds one or the other.
@@ -105,25 +105,6 @@ pub(crate) async fn pump(
     }
     permit.close();
     fill.end(end);
-}
-
-/// Gathers `data`, and hands to the storage what has become a fragment.
-fn take(
-    gather: &mut Gather,
-    data: &Bytes,
-    storage: &dyn Storage,
-    fill: &Fill,
-) -> Result<(), TooLarge> {
-    let mut data = &data[..];
-    while !data.is_empty() {
-        if let Some((id, fragment)) = gather.full_fragment() {
-            let recent = gather.position() - fragment.len() as u64;
-            storage.keep(id, fragment);
-            fill.sealed(gather.position(), recent);
-        }
-        data = gather.take(data, storage)?;
-    }
-    Ok(())
 }
 
 /// The body has come to its end: what is left of it is stored, and then its head.
@@ -150,22 +131,5 @@ fn commit(gather: Gather, head: &FillHead, stores: Stores, key: &CacheKey, stora
         Stores::Nothing | Stores::Fragments => {}
         Stores::Object => storage.insert(key, Arc::new(response)),
         Stores::PartOf(known) => storage.replace(key, known.as_ref(), Arc::new(response)),
-    }
-}
-
-/// Waits until the filler may go on: in a window, until the slowest viewer has caught up, however slow, as
-/// long as it reads at all.
-async fn room(fill: &Fill, clock: &dyn Clock) {
-    loop {
-        let before = fill.slowest();
-        tokio::select! {
-            biased;
-            () = fill.room() => return,
-            () = clock.sleep(LONGEST_STALL) => {
-                if fill.slowest() == before {
-                    fill.cut_slowest();
-                }
-            }
-        }
     }
 }

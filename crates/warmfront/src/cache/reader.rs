@@ -17,7 +17,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use super::{Content, Found, Generation, Read, Storage, StoredResponse, Ticket};
+use super::{Content, Found, Generation, Held, Read, Storage, StoredResponse, Ticket};
 use crate::body::{Body, BodyError};
 use crate::origin::BoxFuture;
 
@@ -54,6 +54,8 @@ pub(crate) struct Reading {
     pub(crate) mend: Option<Arc<dyn Mend>>,
     /// A place in a fill that mends the first hole already.
     pub(crate) patch: Option<Arc<Ticket>>,
+    /// What memory may let go of and is needed all the same.
+    pub(crate) held: Option<Arc<Held>>,
 }
 
 impl Reading {
@@ -241,6 +243,9 @@ impl ObjectBody {
         };
         let size = reading.storage.fragment_size();
         let id = reading.generation.fragment_at(self.position, size);
+        if let Some(held) = reading.held.as_ref().and_then(|held| held.fragment(id.number)) {
+            return Some(held);
+        }
         match reading.storage.fragment(id) {
             Found::Here(fragment) => return Some(fragment),
             Found::Elsewhere(coming) => self.waiting = Waiting::Fragment(coming),

@@ -51,7 +51,17 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     fn holds(&self, id: FragmentId) -> bool;
 
     /// Keeps a fragment, of a fill under way or fetched on its own. A storage may let go of any.
-    fn keep(&self, id: FragmentId, fragment: Bytes);
+    fn keep(&self, id: FragmentId, fragment: Bytes) -> Kept;
+
+    /// Takes hold of a fragment for whoever is going to read it. Reads no disk, and counts as no use of it.
+    fn grip(&self, id: FragmentId) -> Grip;
+
+    /// Waits until a fragment of `length` octets can be [kept safely](Kept::Safely), without an end where that
+    /// never comes; `None` when there is nothing to wait for.
+    fn room(&self, length: u64) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        let _ = length;
+        None
+    }
 
     /// Whether a body of `length` octets may be stored, as far as can be seen before it has come.
     fn admits(&self, length: u64) -> Result<(), TooLarge>;
@@ -87,6 +97,26 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     fn fragment_size(&self) -> u64 {
         FRAGMENT
     }
+}
+
+/// For how long a storage keeps a fragment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It is on a disk, or on the way there: what is stored meanwhile does not push it out soon.
+    Safely,
+    /// In memory alone, or not at all: it may be gone in a moment.
+    ForNow,
+}
+
+/// What a storage has of a fragment that somebody is going to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Grip {
+    /// It is kept safely.
+    Safe,
+    /// Memory alone has it. Whoever holds this has it, whatever becomes of it there.
+    Held(Bytes),
+    /// It is not stored.
+    Gone,
 }
 
 /// One response among those that [`Storage::visit`] shows.

@@ -106,6 +106,11 @@ impl Route<'_> {
         };
         let mut reading = self.reading_of_fill(place, &head);
         let is_here = self.is_within_reach(&head, &range, &ticket, reading.mend.is_some());
+        // What cannot be fetched once more must not be lost on the way.
+        if is_here && reading.mend.is_none() && !self.is_held(&mut reading, &head, &range, &ticket)
+        {
+            return None;
+        }
         let mut ticket = Some(ticket);
         if !is_here {
             let (Some(mend), RangeAnswer::Part(far)) = (reading.mend.clone(), &range) else {
@@ -149,8 +154,39 @@ impl Route<'_> {
         }
     }
 
+    /// Whether a viewer who has joined a fill is sure of what that has let go of; from now on, if so.
+    fn is_held(
+        &self,
+        reading: &mut Reading,
+        head: &FillHead,
+        range: &RangeAnswer,
+        ticket: &Ticket,
+    ) -> bool {
+        let all = [head.begins_at()..u64::MAX];
+        let ranges = match range {
+            RangeAnswer::Unsatisfiable => return true,
+            RangeAnswer::Whole => &all[..],
+            RangeAnswer::Part(range) => std::slice::from_ref(range),
+            RangeAnswer::Parts(ranges) => ranges,
+        };
+        // What comes from now on the fill keeps for whoever has a place in it.
+        let received = ticket.received();
+        let came: Vec<_> =
+            ranges.iter().map(|range| range.start..range.end.min(received)).collect();
+        let cache = &self.exchange.shared().cache;
+        cache.hold(reading, &came, |position| ticket.has(position)).is_ok()
+    }
+
     fn answer_from_fill(&self, from: FromFill<'_>) -> Answer {
         self.exchange.kept(|| Kept::For(*from.head.meta.lifetime));
+        let begins = match &from.range {
+            RangeAnswer::Part(range) => range.start,
+            RangeAnswer::Parts(ranges) => ranges.first().map_or(0, |range| range.start),
+            RangeAnswer::Whole | RangeAnswer::Unsatisfiable => 0,
+        };
+        if let Some(ticket) = from.ticket.as_ref().filter(|_| begins > 0) {
+            ticket.go_to(begins);
+        }
         respond::from_fill(self.head, from, self.settled())
     }
 
@@ -286,6 +322,6 @@ impl Route<'_> {
             let origination = || self.origination(asked(), false);
             Mender::of_version(place.key(), meta, generation, length, origination)
         });
-        Reading { storage, generation, mend, patch: None }
+        Reading { storage, generation, mend, patch: None, held: None }
     }
 }

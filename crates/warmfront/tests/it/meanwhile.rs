@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use http::header::{IF_RANGE, RANGE};
 use warmfront::cache::{
-    CacheKey, CacheOptions, Found, FragmentId, MemoryStorage, Storage, StoredResponse, TooLarge,
-    Usage, Visited,
+    CacheKey, CacheOptions, Found, FragmentId, Grip, Kept, MemoryStorage, Storage, StoredResponse,
+    TooLarge, Usage, Visited,
 };
 use warmfront::edge::EdgeOptions;
 use warmfront::{Body, Edge, ViewerRequest, VirtualClock};
@@ -39,8 +39,11 @@ impl Storage for Late {
     fn holds(&self, id: FragmentId) -> bool {
         self.memory.holds(id)
     }
-    fn keep(&self, id: FragmentId, fragment: Bytes) {
-        self.memory.keep(id, fragment);
+    fn keep(&self, id: FragmentId, fragment: Bytes) -> Kept {
+        self.memory.keep(id, fragment)
+    }
+    fn grip(&self, id: FragmentId) -> Grip {
+        self.memory.grip(id)
     }
     fn admits(&self, length: u64) -> Result<(), TooLarge> {
         self.memory.admits(length)

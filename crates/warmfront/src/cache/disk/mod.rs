@@ -69,7 +69,8 @@ pub struct DiskOptions {
     pub directory: PathBuf,
     /// Bytes of all files together, 16 MiB at least. While room is being made they may be 3 % more.
     pub limit: u64,
-    /// Bytes that may wait to be written, in memory. What comes when they do is not stored on disk.
+    /// Bytes that may wait to be written, in memory. What comes when they do is not stored on disk. The
+    /// fragments of a long body wait for room instead, up to a second, and leave half of it to the others.
     pub queue: u64,
     /// Hears of faults, once a minute at most, from threads of the store.
     pub on_trouble: Arc<dyn Fn(&str) + Send + Sync>,
@@ -233,20 +234,23 @@ impl DiskStore {
     }
 
     /// Keeps `content` under `key` and finds it from now on, in place of what was there. When it cannot be
-    /// kept, nothing is found under `key` any more: never what was there before.
-    pub(crate) fn put(&self, key: &[u8], content: Bytes) {
+    /// kept, nothing is found under `key` any more: never what was there before. Whether it can.
+    pub(crate) fn put(&self, key: &[u8], content: Bytes) -> bool {
         let shared = &self.shared;
         let name = Name::of(key);
         if key.len() > MAX_KEY || content.len() > MAX_CONTENT {
             count(&shared.counters.dropped);
-            return self.remove(key);
+            self.remove(key);
+            return false;
         }
         let put = Arc::new(Put { key: key.into(), content });
         let number = shared.index.put(name, put.clone());
-        if shared.queue.push(Job::Put { name, number, put }).is_err() {
+        let is_queued = shared.queue.push(Job::Put { name, number, put }).is_ok();
+        if !is_queued {
             count(&shared.counters.dropped);
             shared.give_up(name, number);
         }
+        is_queued
     }
 
     /// What is known under `key`. Never waits for a device.

@@ -47,9 +47,14 @@ impl Pieces {
         self.dropped > self.start
     }
 
-    /// Whether the octet at `position` has been let go, or lies before the first.
-    pub(super) fn is_behind(&self, position: u64) -> bool {
-        position < self.dropped
+    /// A copy of everything before `position`, if that is here; `None` when it is nothing.
+    pub(super) fn until(&self, position: u64) -> Option<Bytes> {
+        let mut all = BytesMut::new();
+        for (begins, piece) in &self.pieces {
+            let wanted = position.saturating_sub(*begins).min(piece.len() as u64);
+            all.extend_from_slice(&piece[..wanted as usize]);
+        }
+        (!all.is_empty()).then(|| all.freeze())
     }
 
     pub(super) fn push(&mut self, piece: Bytes) {
@@ -115,8 +120,8 @@ mod tests {
             assert_eq!(pieces.at(position).as_deref(), expected.map(str::as_bytes), "{position}");
         }
         pieces.drop_before(104);
-        assert_eq!((pieces.at(101), pieces.is_behind(101), pieces.held()), (None, true, 4));
-        assert!(!pieces.is_behind(102) && pieces.has_dropped());
+        assert_eq!((pieces.at(101), pieces.held(), pieces.has_dropped()), (None, 4, true));
+        assert_eq!(pieces.until(104).as_deref(), Some(&b"cd"[..]));
     }
 
     #[test]

@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
 
 use super::*;
+use crate::cache::budget::Budget;
 use crate::cache::{Generation, tests_support::meta};
 
 struct Flag(AtomicBool);
@@ -78,7 +79,8 @@ fn what_the_storage_has_is_let_go_and_whoever_is_behind_is_told() {
         fill.push(piece(10));
     }
     assert_eq!(read(&slow, 0), Some(10));
-    fill.sealed(30, 20);
+    fill.sealed(0, piece(20), Kept::Safely);
+    fill.sealed(20, piece(10), Kept::Safely);
     assert!(matches!(look(&slow, 10), Poll::Ready(Read::Behind)));
     assert_eq!(read(&fast, 20), Some(10), "what is recent is still here");
     assert!(fill.attach().is_some(), "whoever joins now reads what the storage has");
@@ -122,7 +124,7 @@ fn a_viewer_who_stalls_is_cut_and_the_others_go_on() {
     fill.push(piece(WINDOW as usize));
     fast.go_to(WINDOW);
     assert!(!fill.has_room());
-    fill.cut_slowest();
+    fill.leave_slowest();
     assert!(fill.has_room());
     fill.push(piece(1));
     assert_eq!(read(&fast, WINDOW), Some(1));
@@ -172,4 +174,73 @@ fn a_fill_nobody_waits_for_goes_on_only_if_it_is_small_or_half_here() {
     let unanswered = Arc::new(Fill::default());
     assert!(noop(|cx| unanswered.poll_deserted(cx)).is_ready(), "no head yet");
     assert!(unanswered.attach().is_none(), "the filler stops, so nobody may rely on it");
+}
+
+#[test]
+fn what_a_viewer_has_not_read_is_held_unless_it_is_kept_safely() {
+    for (kept, is_held) in [(Kept::ForNow, true), (Kept::Safely, false)] {
+        let fill = Arc::new(Fill::default());
+        let budget = Budget::new(1000);
+        fill.count_in(Share::of(&budget));
+        let (fast, slow) = (fill.attach().unwrap(), fill.attach().unwrap());
+        for number in 0..4 {
+            fill.push(piece(10));
+            fill.sealed(number * 10, piece(10), kept);
+        }
+        fast.go_to(40);
+        assert_eq!(budget.used(), if is_held { 30 } else { 0 });
+        assert_eq!(read(&slow, 5).is_some(), is_held, "{kept:?}");
+        assert_eq!(read(&slow, 25), is_held.then_some(5), "{kept:?}");
+        assert_eq!(budget.used(), if is_held { 10 } else { 0 }, "what was read is let go");
+        drop(slow);
+        assert_eq!(budget.used(), 0);
+        assert!(matches!(look(&fast, 5), Poll::Ready(Read::Behind)));
+    }
+}
+
+#[test]
+fn a_filler_waits_for_a_slow_viewer_once_half_of_the_budget_is_used_and_goes_on_without_one_who_stalls()
+ {
+    let fill = Arc::new(Fill::default());
+    let budget = Budget::new(40);
+    fill.count_in(Share::of(&budget));
+    let (fast, slow) = (fill.attach().unwrap(), fill.attach().unwrap());
+    for number in 0..3 {
+        fill.push(piece(10));
+        fill.sealed(number * 10, piece(10), Kept::ForNow);
+    }
+    fast.go_to(30);
+    assert!(fill.has_room());
+    fill.push(piece(10));
+    fill.sealed(30, piece(10), Kept::ForNow);
+    fast.go_to(40);
+    assert!(!fill.has_room());
+    let flag = Arc::new(Flag(Default::default()));
+    let waker = Waker::from(flag.clone());
+    let mut room = std::pin::pin!(fill.room());
+    assert!(room.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert_eq!(read(&slow, 10), Some(10));
+    assert!(flag.0.load(Ordering::SeqCst));
+    assert!(room.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
+    fill.push(piece(10));
+    fill.sealed(40, piece(10), Kept::ForNow);
+    fast.go_to(50);
+    assert!(!fill.has_room());
+    fill.leave_slowest();
+    assert!(fill.has_room());
+    assert!(matches!(look(&slow, 20), Poll::Ready(Read::Behind)), "the storage may have it");
+}
+
+#[test]
+fn what_lies_before_the_first_fragment_is_held_for_whoever_has_not_read_it() {
+    let fill = Arc::new(Fill::default());
+    let (fast, slow) = (fill.attach().unwrap(), fill.attach().unwrap());
+    for _ in 0..3 {
+        fill.push(piece(10));
+    }
+    fill.sealed(5, piece(10), Kept::Safely);
+    fill.sealed(15, piece(10), Kept::Safely);
+    fast.go_to(30);
+    assert_eq!(read(&slow, 2), Some(3));
+    assert!(matches!(look(&slow, 5), Poll::Ready(Read::Behind)), "the storage has it");
 }

@@ -91,8 +91,9 @@ impl Ticket {
     /// What there is at `position`; whatever is read, the viewer is there now.
     pub(crate) fn poll_at(&self, cx: &mut Context<'_>, position: u64) -> Poll<Read> {
         let mut state = self.fill.lock();
+        let is_window = state.mode == Mode::Window;
         let Some(viewer) = &mut state.viewers[self.slot] else { return Poll::Ready(Read::End) };
-        if viewer.cut {
+        if viewer.cut && is_window {
             return Poll::Ready(Read::Broken("the viewer was too slow".into()));
         }
         let moved = viewer.position != position;
@@ -100,11 +101,11 @@ impl Ticket {
         if moved {
             self.moved(&mut state);
         }
-        if state.pieces.is_behind(position) {
-            return Poll::Ready(Read::Behind);
-        }
-        if let Some(piece) = state.pieces.at(position) {
+        if let Some(piece) = state.at(position) {
             return Poll::Ready(Read::Piece(piece));
+        }
+        if position < state.pieces.end() {
+            return Poll::Ready(Read::Behind);
         }
         match &state.end {
             Some(Ok(())) => Poll::Ready(Read::End),
@@ -116,9 +117,14 @@ impl Ticket {
         }
     }
 
+    /// Whether the fill itself has the octet at `position`.
+    pub(crate) fn has(&self, position: u64) -> bool {
+        self.fill.lock().at(position).is_some()
+    }
+
     fn moved(&self, state: &mut State) {
-        state.drop_seen_pieces();
-        if state.mode != Mode::Keeping {
+        state.drop_seen();
+        if state.waits_for_room {
             state.wake_filler();
         }
     }
@@ -136,7 +142,7 @@ impl Drop for Ticket {
         state.viewers[self.slot] = None;
         state.free.push(self.slot);
         state.attached -= 1;
-        state.drop_seen_pieces();
+        state.drop_seen();
         state.wake_filler();
     }
 }

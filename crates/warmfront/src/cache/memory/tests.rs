@@ -219,3 +219,18 @@ fn whatever_makes_room_no_lookup_finds_anything_else_than_was_stored() {
     }
     assert!(hits > 1000, "{hits} hits");
 }
+
+#[test]
+fn what_grows_in_its_place_makes_room_as_anything_new_does() {
+    let storage = storage(64 << 10, 4 << 10);
+    for number in 0..40 {
+        store(&storage, &number.to_string(), 1500);
+    }
+    for number in 0..40 {
+        let Some(known) = found(&storage, &number.to_string()) else { continue };
+        let larger = Arc::new(with_body(Bytes::from(vec![b'y'; 4 << 10])));
+        storage.replace(&key(&number.to_string()), Some(&known), larger);
+        let usage = storage.usage();
+        assert!(usage.bytes <= usage.limit, "{usage:?}");
+    }
+}

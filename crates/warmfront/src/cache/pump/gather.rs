@@ -71,10 +71,15 @@ impl Gather {
         self.begins == 0
     }
 
+    /// Whether the fragment is full.
+    pub(super) fn is_full(&self) -> bool {
+        self.buffer.len() as u64 >= self.fragment_size
+    }
+
     /// The fragment, once it is full; the next one begins. Asked for only when more has come, since a body
     /// that ends with its first fragment lies with its head.
     pub(super) fn full_fragment(&mut self) -> Option<(FragmentId, Bytes)> {
-        if (self.buffer.len() as u64) < self.fragment_size {
+        if !self.is_full() {
             return None;
         }
         let id = self.generation.fragment_at(self.begins, self.fragment_size);

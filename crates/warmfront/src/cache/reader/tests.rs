@@ -2,7 +2,7 @@ use http_body_util::BodyExt as _;
 
 use super::*;
 use crate::cache::tests_support::{in_fragments, stored};
-use crate::cache::{CacheOptions, Fill, FragmentId, MemoryStorage};
+use crate::cache::{CacheOptions, Fill, FragmentId, Kept, MemoryStorage};
 
 const FRAGMENT: u64 = 1 << 10;
 
@@ -20,7 +20,8 @@ fn object(holes: &[u32]) -> (StoredResponse, Reading) {
         let fragment = octets(from..from + FRAGMENT);
         storage.keep(FragmentId { generation, number }, fragment.into());
     }
-    let reading = Reading { storage: Arc::new(storage), generation, mend: None, patch: None };
+    let reading =
+        Reading { storage: Arc::new(storage), generation, mend: None, patch: None, held: None };
     (in_fragments(generation, 10 * FRAGMENT), reading)
 }
 
@@ -125,8 +126,8 @@ async fn whoever_is_behind_the_fill_reads_fragments_until_it_has_caught_up() {
     let fill = Arc::new(Fill::default());
     let ticket = Arc::new(fill.attach().unwrap());
     fill.push(octets(0..3 * FRAGMENT).into());
-    fill.sealed(3 * FRAGMENT, 3 * FRAGMENT);
     fill.push(octets(3 * FRAGMENT..4 * FRAGMENT + 100).into());
+    fill.sealed(3 * FRAGMENT, octets(3 * FRAGMENT..4 * FRAGMENT).into(), Kept::Safely);
     fill.end(Ok(()));
     let body = Body::stream(ObjectBody::new(reading, 7..4 * FRAGMENT + 100).along(ticket));
     assert_eq!(read(body).await, (octets(7..4 * FRAGMENT + 100), true));

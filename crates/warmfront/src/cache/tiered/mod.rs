@@ -15,6 +15,7 @@ mod lifetime;
 mod tests;
 
 use std::collections::HashSet;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use ::bytes::Bytes;
@@ -23,7 +24,7 @@ use content::Kind;
 
 use super::disk::{DiskStore, Lookup, Read};
 use super::fragment::{MOST_FRAGMENTS, fragments_in};
-use super::storage::{Found, Storage, TooLarge, Usage, Visited};
+use super::storage::{Found, Grip, Kept, Storage, TooLarge, Usage, Visited};
 use super::{
     CacheKey, CacheOptions, Content, DiskError, DiskOptions, DiskUsage, FragmentId, MemoryStorage,
     StoredResponse,
@@ -116,9 +117,21 @@ impl Storage for TieredStorage {
         self.tiers.memory.holds(id) || self.tiers.disk.knows(&fragment_name(id))
     }
 
-    fn keep(&self, id: FragmentId, fragment: Bytes) {
-        self.tiers.disk.put(&fragment_name(id), fragment.clone());
-        self.tiers.memory.keep(id, fragment);
+    fn keep(&self, id: FragmentId, fragment: Bytes) -> Kept {
+        let is_safe = self.tiers.disk.put(&fragment_name(id), fragment.clone());
+        let kept = self.tiers.memory.keep(id, fragment);
+        if is_safe { Kept::Safely } else { kept }
+    }
+
+    fn grip(&self, id: FragmentId) -> Grip {
+        match self.tiers.disk.knows(&fragment_name(id)) {
+            true => Grip::Safe,
+            false => self.tiers.memory.grip(id),
+        }
+    }
+
+    fn room(&self, length: u64) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        self.tiers.disk.room(length as usize)
     }
 
     fn admits(&self, length: u64) -> Result<(), TooLarge> {
@@ -253,7 +266,9 @@ impl Tiers {
     fn write(&self, key: &[u8], response: &StoredResponse) {
         let name = object_name(key);
         match content::encode(response) {
-            Some(content) => self.disk.put(&name, content),
+            Some(content) => {
+                self.disk.put(&name, content);
+            }
             None => self.disk.remove(&name),
         }
     }

@@ -149,7 +149,9 @@ async fn what_is_removed_is_gone_from_both_tiers_with_its_fragments() {
 
     let generation = Generation(9);
     let ids: Vec<_> = (0..3).map(|number| FragmentId { generation, number }).collect();
-    ids.iter().for_each(|id| storage.keep(*id, Bytes::from(vec![b'x'; FRAGMENT as usize])));
+    for id in &ids {
+        storage.keep(*id, Bytes::from(vec![b'x'; FRAGMENT as usize]));
+    }
     let content = Content::Fragments { generation, length: 3 * FRAGMENT };
     let long = StoredResponse { content, ..stored("") };
     storage.insert(&key("long"), Arc::new(long));

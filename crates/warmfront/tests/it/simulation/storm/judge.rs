@@ -110,11 +110,7 @@ impl Storm {
                 && steps.contains(&other.began)
                 && (other.only_for.is_some() || other.label != source.label)
         });
-        // A known gap: a fill that runs ahead of its viewers in a small memory may push out what they have not
-        // read, and that is not fetched again for them.
-        let is_overrun = all.len() as u64 > self.fragment
-            && source.ended.is_none_or(|ended| ended >= reply.asked);
-        let may_break = failed || was_lost || is_overrun || self.is_broken(&log, source);
+        let may_break = failed || was_lost || self.is_broken(&log, source);
         assert!(may_break, "cut, and nothing had broken: {context}");
     }
 
@@ -210,7 +206,6 @@ impl Storm {
 
     pub(super) fn judge_limits(&self) {
         let usage = self.edge().cache_usage();
-        // A stored head that a 304 made longer makes room only with the next object: here, a few octets each.
-        assert!(usage.bytes <= usage.limit + 8192, "seed {}: {usage:?}", self.seed);
+        assert!(usage.bytes <= usage.limit + usage.limit / 20, "seed {}: {usage:?}", self.seed);
     }
 }
