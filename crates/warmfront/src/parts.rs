@@ -215,6 +215,12 @@ impl Mend for Mender {
             let mut name = self.generation.0.to_be_bytes().to_vec();
             name.extend_from_slice(&run.start.to_be_bytes());
             let ticket = match self.cache().parts.join_part(&self.key, &name) {
+                // It has had the octets, and neither it nor the storage has them any more.
+                Join::Wait(ticket) if ticket.has_lost(range.start) => {
+                    let (permit, ticket) = self.cache().parts.alone(&self.key);
+                    tokio::spawn(self.clone().fetch(permit, run));
+                    ticket
+                }
                 // Its origin is asked for the same at this moment.
                 Join::Wait(ticket) => ticket,
                 Join::Lead(permit, ticket) => {

@@ -122,6 +122,12 @@ impl Ticket {
         self.fill.lock().at(position).is_some()
     }
 
+    /// Whether the fill has brought the octet at `position` and let go of it.
+    pub(crate) fn has_lost(&self, position: u64) -> bool {
+        let state = self.fill.lock();
+        position < state.pieces.end() && state.at(position).is_none()
+    }
+
     fn moved(&self, state: &mut State) {
         state.drop_seen();
         if state.waits_for_room {
