@@ -172,10 +172,10 @@ impl Storage for TieredStorage {
         }
         self.tiers.disk.remove(&object_name(key));
         let kept = self.tiers.memory.peek(key);
+        self.tiers.memory.remove(key, known);
         if let Some(response) = known.or(kept.as_ref()) {
             self.tiers.remove_fragments_of(response);
         }
-        self.tiers.memory.remove(key, known);
     }
 
     fn sweep(&self, key: &[u8], epoch: u64) {
@@ -292,6 +292,7 @@ impl Tiers {
     }
 
     fn remove_fragments_of(&self, response: &StoredResponse) {
+        self.memory.remove_fragments_of(response);
         if let Content::Fragments { generation, .. } = response.content {
             let count = fragments_in(response.length(), self.memory.fragment_size());
             for number in 0..count.unwrap_or(MOST_FRAGMENTS) {
