@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use warmfront::origin::sigv4::Keys as _;
 use warmfront_config::{LoadError, Loaded, Options};
+use warmfront_core::caching::CacheRules;
 
 use crate::cli::SourceArgs;
 use crate::credentials::Credentials;
@@ -42,7 +43,10 @@ pub(crate) fn options(args: &SourceArgs) -> Options {
         strict: args.strict,
         standard_log: args.standard_log,
         real_time_log: args.real_time_log,
-        rules: args.profile.unwrap_or_default().rules(),
+        rules: CacheRules {
+            honors_viewer: args.honor_viewer_cache_control,
+            ..args.profile.unwrap_or_default().rules()
+        },
         knows_countries: crate::geography::knows_countries(args),
         can_sign: Credentials::of(&env).current().is_some(),
         env,

@@ -13,6 +13,7 @@ mod passing;
 mod ranged;
 mod redirect;
 mod sharing;
+mod wishes;
 
 use std::sync::Arc;
 
@@ -194,6 +195,9 @@ impl Route<'_> {
         };
         // The ways to an origin are boxed, so that a hit does not move the room that they need.
         if let Some(reason) = uncacheable {
+            if self.forbids_asking() {
+                return self.only_if_cached();
+            }
             self.exchange.told.came(Came::Alone(reason));
             return Box::pin(self.answer_from_origin(std::mem::take(body))).await;
         }
@@ -201,6 +205,8 @@ impl Route<'_> {
         // A hit in memory needs no second look at the clock.
         match self.lookup(&mut place, self.exchange.started()).await {
             Lookup::Answer(answer) => answer,
+            _ if self.forbids_asking() => self.only_if_cached(),
+            _ if self.forbids_storing() => Box::pin(self.answer_unstored()).await,
             Lookup::Mend(stored) => Box::pin(self.answer_by_mending(&mut place, stored)).await,
             Lookup::Origin(stale) => Box::pin(self.answer_by_fetch(&mut place, stale)).await,
         }
@@ -232,7 +238,7 @@ impl Route<'_> {
             }
             let is_cold = nothing_stored(&stale);
             let part = self.part_wanted(&stale);
-            let alone = self.goes_alone(place, is_cold && part.is_none());
+            let alone = self.goes_alone(place, is_cold && (part.is_none() || self.insists()));
             let join = match &part {
                 _ if alone.is_some() => Join::TooLate,
                 Some(part) => self.join_for_part(place, part),
@@ -240,6 +246,8 @@ impl Route<'_> {
                 None if is_cold && origination::asks_for_part(&self.head.headers) => {
                     cache.fills.join_if_filling(place.key()).map_or(Join::TooLate, Join::Wait)
                 }
+                // The origin was asked for it before this viewer wanted to know.
+                None if self.insists() => cache.fills.lead(place.key()),
                 None => cache.fills.join(place.key()),
             };
             let (ticket, private) = match join {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use warmfront_core::caching::freshness::{Freshness, freshness};
+use warmfront_core::caching::{Demand, ViewerControl, Wish};
 
 use crate::cache::purge::PurgedBy;
 use crate::cache::{Cache, Found, Place, Source, Standing, StoredResponse};
@@ -30,6 +31,10 @@ pub enum Verdict {
     MustRevalidate(PurgedBy),
     /// It was purged.
     Purged(PurgedBy),
+    /// The viewer's Cache-Control does not take it as it is: the origin must confirm it first.
+    ViewerDemands(Demand),
+    /// It is stale, and the viewer's max-stale takes it.
+    ViewerTakesStale,
     /// Nothing is stored under this key.
     NothingStored,
     /// Only responses to requests that differ in what Vary names are stored (RFC 9111 §4.1).
@@ -42,7 +47,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// The names of all, for counters; what is asked most comes first.
-    pub const NAMES: [&'static str; 11] = [
+    pub const NAMES: [&'static str; 13] = [
         "fresh",
         "nothing-stored",
         "expired",
@@ -54,6 +59,8 @@ impl Verdict {
         "other-variants",
         "incomplete",
         "page-has-page",
+        "viewer-demands",
+        "viewer-takes-stale",
     ];
 
     /// A stable name: one of [`Verdict::NAMES`].
@@ -70,6 +77,8 @@ impl Verdict {
             Verdict::OtherVariants => "other-variants",
             Verdict::Incomplete => "incomplete",
             Verdict::PageHasPage(_) => "page-has-page",
+            Verdict::ViewerDemands(_) => "viewer-demands",
+            Verdict::ViewerTakesStale => "viewer-takes-stale",
         }
     }
 }
@@ -84,6 +93,8 @@ impl fmt::Display for Verdict {
             Verdict::PurgedSoftly(by) => write!(f, "stale, purged {by}, while it is revalidated"),
             Verdict::MustRevalidate(by) => write!(f, "purged {by}, to be revalidated"),
             Verdict::Purged(by) => write!(f, "purged {by}"),
+            Verdict::ViewerDemands(demand) => write!(f, "not as the viewer's {demand} asks"),
+            Verdict::ViewerTakesStale => f.write_str("stale, as the viewer's max-stale permits"),
             Verdict::NothingStored => f.write_str("nothing stored"),
             Verdict::OtherVariants => f.write_str("only other variants stored"),
             Verdict::Incomplete => f.write_str("not all of it is stored"),
@@ -152,6 +163,35 @@ pub(crate) fn verdict(
     }
 }
 
+/// What the wishes of a viewer make of a verdict on what is stored.
+pub(crate) fn under_wishes(
+    verdict: Verdict,
+    (stored, standing): (&StoredResponse, Standing),
+    now: Duration,
+    wishes: &ViewerControl,
+) -> Verdict {
+    let is_outdated = standing != Standing::Untouched;
+    let wish = || wishes.wish(&stored.meta.lifetime, stored.resident(now), is_outdated);
+    match verdict {
+        Verdict::Fresh
+        | Verdict::SparesOrigin
+        | Verdict::StaleWhileRevalidate
+        | Verdict::PurgedSoftly(_) => match wish() {
+            Wish::Confirmed(demand) => Verdict::ViewerDemands(demand),
+            Wish::Stale | Wish::AsForAnybody => verdict,
+        },
+        // Nobody is better off with an old error than with the origin.
+        Verdict::Expired if stored.failure().is_none() && !stored.meta.source().is_error_page() => {
+            if wish() == Wish::Stale {
+                Verdict::ViewerTakesStale
+            } else {
+                verdict
+            }
+        }
+        _ => verdict,
+    }
+}
+
 /// What is fresh by its time, and stale by a purge.
 fn softly(stored: &StoredResponse, standing: Standing) -> Verdict {
     let Standing::Stale(by) = standing else { return Verdict::Fresh };
@@ -198,6 +238,8 @@ mod tests {
             Verdict::OtherVariants,
             Verdict::Incomplete,
             Verdict::PageHasPage(StatusCode::NOT_FOUND),
+            Verdict::ViewerDemands(Demand::NoCache),
+            Verdict::ViewerTakesStale,
         ];
         assert_eq!(all.map(Verdict::name), Verdict::NAMES);
     }
@@ -245,6 +287,44 @@ mod tests {
             let found = Some((&response, Standing::Stale(by)));
             assert_eq!(verdict(found, secs(0), false), expected, "{status}");
         }
+    }
+
+    #[test]
+    fn wishes_change_a_verdict_only_where_they_may() {
+        let demands = |demand| Verdict::ViewerDemands(demand);
+        let untouched = Standing::Untouched;
+        let purged = Standing::Stale(PurgedBy::Path);
+        let mut response = response();
+        let lifetime = Lifetime { stale_if_error: secs(30), ..*response.meta.lifetime };
+        response.meta.lifetime = lifetime.into();
+        let max_stale = ViewerControl { max_stale: Some(secs(20)), ..ViewerControl::default() };
+        let no_cache = ViewerControl { no_cache: true, ..max_stale };
+        let max_age = ViewerControl { max_age: Some(secs(99)), ..ViewerControl::default() };
+        let rows = [
+            (no_cache, untouched, 0, demands(Demand::NoCache)),
+            (no_cache, untouched, 65, demands(Demand::NoCache)),
+            (no_cache, untouched, 75, Verdict::Expired),
+            (no_cache, Standing::Gone(PurgedBy::Path), 0, Verdict::Purged(PurgedBy::Path)),
+            (max_age, untouched, 59, Verdict::Fresh),
+            (max_age, untouched, 65, demands(Demand::MaxAge)),
+            (max_age, purged, 0, demands(Demand::MaxAge)),
+            (max_stale, untouched, 65, Verdict::StaleWhileRevalidate),
+            (max_stale, untouched, 75, Verdict::ViewerTakesStale),
+            (max_stale, untouched, 81, Verdict::Expired),
+            (max_stale, purged, 0, Verdict::PurgedSoftly(PurgedBy::Path)),
+            (max_stale, purged, 75, Verdict::Expired),
+        ];
+        let check = |response: &StoredResponse, wishes: &ViewerControl, standing, now| {
+            let stored = (response, standing);
+            under_wishes(verdict(Some(stored), now, false), stored, now, wishes)
+        };
+        for (wishes, standing, now, expected) in rows {
+            let found = check(&response, &wishes, standing, secs(now));
+            assert_eq!(found, expected, "{wishes:?}, {standing:?}, at {now} s");
+        }
+        let source = Source::ErrorPage(StatusCode::NOT_FOUND);
+        response.meta.rare = Rare::new(source, Default::default());
+        assert_eq!(check(&response, &max_stale, untouched, secs(75)), Verdict::Expired);
     }
 
     #[test]

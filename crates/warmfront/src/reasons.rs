@@ -45,6 +45,8 @@ pub enum Came {
     Failed,
     /// The origin sent it to this request alone, for this reason.
     Alone(Alone),
+    /// It did not: the viewer takes only what is stored.
+    OnlyIfCached,
 }
 
 /// Why nobody else waits for the answer to a request.
@@ -68,6 +70,8 @@ pub enum Alone {
     TooLate,
     /// It waited for another request's answer, which turned out to be for that request alone.
     NotShared,
+    /// The viewer wants its answer not to be stored.
+    NoStore,
 }
 
 impl CacheRecord {
@@ -102,7 +106,7 @@ impl fmt::Display for CacheRecord {
 
 impl Came {
     /// The names of all, for counters.
-    pub const NAMES: [&'static str; 14] = [
+    pub const NAMES: [&'static str; 16] = [
         "fetched",
         "shared",
         "confirmed",
@@ -117,6 +121,8 @@ impl Came {
         "alone-error-page",
         "alone-too-late",
         "alone-not-shared",
+        "alone-no-store",
+        "only-if-cached",
     ];
 
     /// A stable name: one of [`Came::NAMES`].
@@ -127,6 +133,7 @@ impl Came {
             Came::Confirmed => "confirmed",
             Came::InsteadOfFailure => "instead-of-failure",
             Came::Failed => "failed",
+            Came::OnlyIfCached => "only-if-cached",
             Came::Alone(alone) => match alone {
                 Alone::Method => "alone-method",
                 Alone::CachingDisabled => "alone-caching-disabled",
@@ -137,6 +144,7 @@ impl Came {
                 Alone::ErrorPage => "alone-error-page",
                 Alone::TooLate => "alone-too-late",
                 Alone::NotShared => "alone-not-shared",
+                Alone::NoStore => "alone-no-store",
             },
         }
     }
@@ -150,6 +158,7 @@ impl fmt::Display for Came {
             Came::Confirmed => f.write_str("confirmed by the origin"),
             Came::InsteadOfFailure => f.write_str("stale, in place of a failing origin"),
             Came::Failed => f.write_str("the origin gave no response"),
+            Came::OnlyIfCached => f.write_str("the viewer takes only what is stored"),
             Came::Alone(alone) => write!(f, "fetched alone, {alone}"),
         }
     }
@@ -166,6 +175,7 @@ impl fmt::Display for Alone {
             Alone::Cookies => "because cookies are forwarded",
             Alone::ErrorPage => "because it fetches an error page",
             Alone::TooLate => "because the fetch under way is too far to join",
+            Alone::NoStore => "because the viewer wants nothing of it stored",
             Alone::NotShared => "because what it waited for was for another request only",
         })
     }
@@ -261,10 +271,11 @@ mod tests {
             Alone::ErrorPage,
             Alone::TooLate,
             Alone::NotShared,
+            Alone::NoStore,
         ];
         let came =
             [Came::Fetched, Came::Shared, Came::Confirmed, Came::InsteadOfFailure, Came::Failed];
-        let all = came.into_iter().chain(alone.map(Came::Alone));
+        let all = came.into_iter().chain(alone.map(Came::Alone)).chain([Came::OnlyIfCached]);
         assert_eq!(all.map(Came::name).collect::<Vec<_>>(), Came::NAMES);
     }
 

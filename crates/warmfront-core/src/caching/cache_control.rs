@@ -65,7 +65,7 @@ pub fn parse(headers: &HeaderMap) -> CacheControl {
     let mut control = CacheControl::default();
     for line in headers.get_all(header::CACHE_CONTROL) {
         control.is_present = true;
-        Members { rest: line.as_bytes(), quoting: true }.for_each(|member| control.take(member));
+        Members::of(line.as_bytes()).for_each(|member| control.take(member));
     }
     control
 }
@@ -113,11 +113,17 @@ impl CacheControl {
 }
 
 /// Splits a line at the commas outside quoted strings.
-struct Members<'a> {
+pub(super) struct Members<'a> {
     rest: &'a [u8],
     /// False once a quote is never closed: then that quote and all behind it are ordinary
     /// characters, so that a directive behind it is still seen and the work stays linear.
     quoting: bool,
+}
+
+impl<'a> Members<'a> {
+    pub(super) fn of(line: &'a [u8]) -> Self {
+        Self { rest: line, quoting: true }
+    }
 }
 
 impl<'a> Iterator for Members<'a> {
@@ -157,7 +163,7 @@ pub(super) fn closing_quote(line: &[u8], opening: usize) -> Option<usize> {
 }
 
 /// RFC 9111 §5.2: recipients take the token and the quoted form of every argument.
-fn unquoted(argument: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn unquoted(argument: &[u8]) -> Cow<'_, [u8]> {
     match argument {
         [b'"', inner @ .., b'"'] if inner.contains(&b'\\') => {
             let mut bytes = inner.iter();

@@ -19,6 +19,7 @@ pub mod unsafe_methods;
 pub mod validation;
 pub mod variants;
 pub mod vary;
+pub mod viewer_control;
 
 pub use cache_control::CacheControl;
 pub use cache_tags::CacheTags;
@@ -29,3 +30,4 @@ pub use storable::{Forbids, NotStored, ResponseFacts, Storable, storable};
 pub use ttl::{Lifetime, TtlLimit, TtlRule, TtlSource};
 pub use validation::{Precondition, conditional_headers, confirms, evaluate, update_stored};
 pub use vary::{has_star, viewer_vary};
+pub use viewer_control::{Demand, ViewerControl, Wish, viewer_control};

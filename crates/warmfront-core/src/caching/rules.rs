@@ -53,6 +53,8 @@ pub struct CacheRules {
     pub passes_interim: bool,
     /// zstd counts in Accept-Encoding and is compressed with, where a policy enables gzip or Brotli.
     pub knows_zstd: bool,
+    /// The viewer's Cache-Control and Pragma count. In no profile by itself: a reload would reach the origin.
+    pub honors_viewer: bool,
 }
 
 /// The lifetime of a response without an explicit one.
@@ -98,6 +100,7 @@ impl CacheRules {
         any_method: false,
         passes_interim: false,
         knows_zstd: false,
+        honors_viewer: false,
     };
 
     /// As RFC 9111 and its companions want a shared cache to be.
@@ -124,6 +127,8 @@ impl CacheRules {
         any_method: true,
         passes_interim: true,
         knows_zstd: true,
+        // RFC 9111 §5.2.1: these are advice, and a shared cache need not take it.
+        honors_viewer: false,
     };
 
     /// The profile of this name.
@@ -143,13 +148,14 @@ impl Default for CacheRules {
 }
 
 impl fmt::Display for CacheRules {
-    /// The name of the profile.
+    /// The name of the profile, and whether viewers' Cache-Control counts.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match *self {
+        f.write_str(match (Self { honors_viewer: false, ..*self }) {
             Self::CLOUDFRONT => "cloudfront",
             Self::RFC9111 => "rfc9111",
             _ => "a profile of its own",
-        })
+        })?;
+        f.write_str(if self.honors_viewer { ", with the viewer's Cache-Control" } else { "" })
     }
 }
 
@@ -183,6 +189,7 @@ mod tests {
                 any_method,
                 passes_interim,
                 knows_zstd,
+                honors_viewer,
             } = rules;
             let lifetime = match unnamed_lifetime {
                 UnnamedLifetime::DefaultTtl => "DefaultTTL",
@@ -242,6 +249,10 @@ mod tests {
                 ),
                 ("102 and 103 pass on", word(passes_interim)),
                 ("zstd beside gzip and Brotli", word(knows_zstd)),
+                (
+                    "the viewer's Cache-Control and Pragma count",
+                    format!("{}, unless asked for", word(honors_viewer)),
+                ),
             ]
         };
         let mut table = String::from("| | `cloudfront` | `rfc9111` |\n|---|---|---|\n");
@@ -270,5 +281,7 @@ mod tests {
         assert_eq!(CacheRules::named("varnish"), None);
         let own = CacheRules { any_method: true, ..CacheRules::CLOUDFRONT };
         assert_eq!(own.to_string(), "a profile of its own");
+        let asked = CacheRules { honors_viewer: true, ..CacheRules::RFC9111 };
+        assert_eq!(asked.to_string(), "rfc9111, with the viewer's Cache-Control");
     }
 }

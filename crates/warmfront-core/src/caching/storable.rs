@@ -122,6 +122,8 @@ pub enum NotStored {
     ErrorTtlZero,
     /// The storage takes no body of so many bytes.
     TooLarge(u64),
+    /// The viewer's no-store forbids it.
+    ViewerForbids,
 }
 
 /// The directive that forbids storing.
@@ -270,6 +272,7 @@ impl fmt::Display for NotStored {
             NotStored::NeedsMaxAge(status) => {
                 write!(f, "status {} is stored only with max-age or s-maxage", status.as_u16())
             }
+            NotStored::ViewerForbids => f.write_str("the viewer says no-store"),
             NotStored::ErrorTtlZero => f.write_str(
                 "ErrorCachingMinTTL is 0 and the origin names no lifetime for the error",
             ),

@@ -65,6 +65,8 @@ impl<'a> InProcess<'a> {
         access.believes_country_header = own.from.geo_header || self.args.geo_header;
         // What a case says of its profile is part of what it expects.
         all.rules = own.from.profile.or(self.args.profile).unwrap_or_default().rules();
+        all.rules.honors_viewer =
+            own.from.honor_viewer_cache_control || self.args.honor_viewer_cache_control;
         let own = options(&own.from);
         all.knows_countries |= own.knows_countries;
         all.parameters.extend(own.parameters);

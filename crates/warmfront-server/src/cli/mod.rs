@@ -91,6 +91,10 @@ pub(crate) struct SourceArgs {
     /// Which rules the cache follows; default: cloudfront
     #[arg(long, value_name = "PROFILE", env = "WARMFRONT_PROFILE")]
     pub(crate) profile: Option<Profile>,
+    /// A viewer's Cache-Control and Pragma count: no-cache, no-store, max-age, min-fresh, max-stale and
+    /// only-if-cached. Whoever reloads then reaches the origin
+    #[arg(long, env = "WARMFRONT_HONOR_VIEWER_CACHE_CONTROL", value_parser = FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub(crate) honor_viewer_cache_control: bool,
     /// Serve although NAME, which protects, is not effective yet
     #[arg(long = "allow-unprotected", value_name = "NAME")]
     pub(crate) allow_unprotected: Vec<String>,

@@ -34,7 +34,7 @@ fn the_defaults_are_the_contracts() {
     assert_eq!(args.admin, Bind::At("127.0.0.1:9900".parse().unwrap()));
     assert_eq!(args.cache_memory, Size(256 << 20));
     assert_eq!(args.access_log, AccessLog::Text);
-    assert!(!args.from.strict && !args.virtual_clock);
+    assert!(!args.from.strict && !args.from.honor_viewer_cache_control && !args.virtual_clock);
 }
 
 #[test]
@@ -43,7 +43,8 @@ fn every_flag_of_the_contract_that_is_built_is_understood() {
         "run site.yml --http off --https 127.0.0.1:0 --admin [::1]:9000 --origin api=http://127.0.0.1:1 \
          --origin site=./dir --parameter AWS::Region=eu-west-1 --attribute Api.Endpoint=x.example \
          --stage prod --opt a=b=c --function-env hello.KEY=v --function-concurrency hello=3 \
-         --cache-memory 1GiB --state-dir state --profile cloudfront --strict --allow-unprotected Auth \
+         --cache-memory 1GiB --state-dir state --profile cloudfront \
+         --honor-viewer-cache-control --strict --allow-unprotected Auth \
          --geo de --geo-database city.mmdb --geo-database asn.mmdb --geo-header",
     );
     assert_eq!(args.source.as_deref(), Some(std::path::Path::new("site.yml")));
@@ -60,7 +61,7 @@ fn every_flag_of_the_contract_that_is_built_is_understood() {
     assert_eq!(args.from.geo_databases, ["city.mmdb", "asn.mmdb"].map(PathBuf::from));
     assert!(args.from.geo_header);
     assert_eq!(args.cache_memory, Size(1 << 30));
-    assert!(args.from.strict);
+    assert!(args.from.strict && args.from.honor_viewer_cache_control);
 }
 
 #[test]

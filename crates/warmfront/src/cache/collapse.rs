@@ -44,6 +44,15 @@ impl Fills {
         self.join_at(key, Some(CacheKey::new(&[key, part].concat())))
     }
 
+    /// Takes the lead for `key` whoever has it: newcomers join this fill. The one under way goes on for those who
+    /// wait for it, and will not be stored.
+    pub(crate) fn lead(self: &Arc<Self>, key: &[u8]) -> Join {
+        let (fill, ticket) = self.new_fill();
+        let key = CacheKey::new(key);
+        self.shard(key.as_bytes()).insert(key.clone(), fill.clone());
+        Join::Lead(self.permit(key, None, fill, Some(self.clone())), ticket)
+    }
+
     fn join_at(self: &Arc<Self>, key: &[u8], part: Option<CacheKey>) -> Join {
         let place = part.as_ref().map_or(key, CacheKey::as_bytes);
         let mut shard = self.shard(place);
@@ -272,6 +281,18 @@ mod tests {
         drop(old);
         assert!(!new.is_retired());
         assert!(matches!(fills.join(b"k"), Join::Wait(_)));
+    }
+
+    #[test]
+    fn whoever_takes_the_lead_has_it_and_the_older_fill_is_not_stored() {
+        let fills = fills();
+        let Join::Lead(old, _ticket) = fills.join(b"k") else { panic!("nobody leads yet") };
+        let Join::Lead(new, _ticket) = fills.lead(b"k") else { panic!("it takes the lead") };
+        assert!(old.is_retired() && !new.is_retired());
+        let Join::Wait(ticket) = fills.join(b"k") else { panic!("somebody leads") };
+        assert!(ticket.is_of(&new.fill));
+        drop(old);
+        assert!(!new.is_retired() && fills.is_filling(b"k"));
     }
 
     #[test]

@@ -34,6 +34,7 @@ impl Route<'_> {
         }
         let storable = origination.storable(by, &headers, answer.status, &answer.headers, delay);
         if let Storable::For(lifetime) = storable
+            && !self.forbids_storing()
             && stands_for_get(rules, &self.view, answer.status, &answer.headers, &lifetime)
         {
             let place = self.place_of_get();

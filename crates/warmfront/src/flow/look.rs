@@ -11,7 +11,7 @@ use super::Route;
 use crate::cache::{Place, Present, StoredResponse};
 use crate::edge::Shared;
 use crate::explaining::Kept;
-use crate::lookup::{Verdict, nothing_at, verdict};
+use crate::lookup::{Verdict, nothing_at, under_wishes, verdict};
 use crate::respond::{self, Answer, result};
 
 /// What the cache has for a request.
@@ -49,18 +49,22 @@ impl Route<'_> {
         let verdict = match verdict(Some((&stored, standing)), now, self.failing.is_some()) {
             // Not even the origin's word makes it whole again.
             _ if has_hole && !can_mend => Verdict::Incomplete,
-            verdict => verdict,
+            verdict => self
+                .wishes()
+                .map_or(verdict, |wishes| under_wishes(verdict, (&stored, standing), now, &wishes)),
         };
         told.found(match verdict {
             Verdict::Fresh if has_hole => Verdict::Incomplete,
             verdict => verdict,
         });
         match verdict {
-            Verdict::Fresh | Verdict::SparesOrigin => {}
+            Verdict::Fresh | Verdict::SparesOrigin | Verdict::ViewerTakesStale => {}
             Verdict::StaleWhileRevalidate | Verdict::PurgedSoftly(_) => {
                 self.refresh_behind(place, &stored);
             }
-            Verdict::Expired | Verdict::MustRevalidate(_) => return Lookup::Origin(Some(stored)),
+            Verdict::Expired | Verdict::MustRevalidate(_) | Verdict::ViewerDemands(_) => {
+                return Lookup::Origin(Some(stored));
+            }
             Verdict::NothingStored
             | Verdict::OtherVariants
             | Verdict::Incomplete

@@ -27,12 +27,14 @@ impl Route<'_> {
     }
 
     /// Whether the origin's answer to this request may be for this viewer alone: parts, or what becomes of
-    /// the viewer's conditions. Both can be had of a response that is on its way already.
+    /// the viewer's conditions. Both can be had of a response that is on its way already, unless the viewer insists
+    /// on a newer one.
     fn asks_for_itself(&self, place: &Place) -> bool {
         let headers = &self.head.headers;
         let is_personal = origination::asks_for_part(headers)
             || (self.behavior.rules.forwards_conditions && origination::is_personal(headers));
-        is_personal && !self.exchange.shared().cache.fills.is_filling(place.key())
+        let fills = &self.exchange.shared().cache.fills;
+        is_personal && (self.insists() || !fills.is_filling(place.key()))
     }
 
     /// Whether the outcome of a fetch for another request may answer this one, as far as Vary tells.

@@ -56,6 +56,14 @@ pub(crate) fn failed(
     Answer { reply, result: result::ERROR, detailed_result, made }
 }
 
+/// The viewer takes only what is stored, and nothing that is answers it (RFC 9111 §5.2.1.7). No custom error
+/// page, which the origin might have to be asked for.
+pub(crate) fn only_if_cached(method: &Method, id: &RequestId) -> Answer {
+    let reason = "The request takes only what is stored (only-if-cached), and nothing that is stored answers it.";
+    let reply = page(504, reason, method, id);
+    Answer { reply, result: result::ERROR, detailed_result: "Error", made: Made::Finally }
+}
+
 /// http became https. `location` is the viewer's URL with the other scheme.
 pub(crate) fn redirected_to_https(status: u16, location: HeaderValue, method: &Method) -> Answer {
     let mut reply = html(status, redirect_page(status).to_owned(), method);

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use http::header::{DATE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-pub(crate) use edge_made::{failed, redirected_to_https, refused};
+pub(crate) use edge_made::{failed, only_if_cached, redirected_to_https, refused};
 pub(crate) use policy::apply_policy;
 pub(crate) use relayed::{ErrorPageMark, relayed, switched};
 pub(crate) use stored::{FromFill, from_fill, from_stored, octets_wanted, under_conditions};

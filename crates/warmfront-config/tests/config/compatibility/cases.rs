@@ -158,9 +158,13 @@ fn options(case: &Case) -> Options {
                 options.knows_countries = true;
             }
             "--profile" => {
-                options.rules = CacheRules::named(value()).expect("a profile's name");
+                let profile = CacheRules::named(value()).expect("a profile's name");
+                let honors_viewer = options.rules.honors_viewer;
+                options.rules = CacheRules { honors_viewer, ..profile };
             }
-            "--geo-header" => {}
+            "--honor-viewer-cache-control" => options.rules.honors_viewer = true,
+            // What a viewer may say or ask is nothing to the loader.
+            "--geo-header" | "--explain" => {}
             other => panic!("{}: what does {other} mean for the loader? Add it here", case.name),
         }
     }
