@@ -67,6 +67,7 @@ impl MemoryStorage {
     }
 
     /// What [`lookup`](Storage::lookup) would find. Counts as no use of it.
+    #[cfg(feature = "disk")]
     pub(super) fn peek(&self, key: &[u8]) -> Option<Arc<StoredResponse>> {
         match self.entries.peek(&ObjectKey(key)) {
             Some(Entry::Object(response)) => Some(response),

@@ -162,10 +162,10 @@ impl Route<'_> {
         range: &RangeAnswer,
         ticket: &Ticket,
     ) -> bool {
-        let all = [head.begins_at()..u64::MAX];
+        let all = head.begins_at()..u64::MAX;
         let ranges = match range {
             RangeAnswer::Unsatisfiable => return true,
-            RangeAnswer::Whole => &all[..],
+            RangeAnswer::Whole => std::slice::from_ref(&all),
             RangeAnswer::Part(range) => std::slice::from_ref(range),
             RangeAnswer::Parts(ranges) => ranges,
         };

@@ -1,6 +1,6 @@
 //! Purges: what was stored before one, and is meant by it, is not served again (CloudFront guide: invalidate files).
 //!
-//! A purge is a number and a few items in a [`registry`]; it touches no stored response, so it takes effect at
+//! A purge is a number and a few items in a `registry`; it touches no stored response, so it takes effect at
 //! once, whatever is stored, being filled, or still to be found on a disk. Each response carries the number
 //! that was the newest when its origin was asked, and a lookup compares. What an item covers is decided in
 //! `warmfront_core::caching::invalidation`.
