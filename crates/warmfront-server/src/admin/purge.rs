@@ -189,7 +189,8 @@ mod tests {
         let order = r#"{"items":["/a"]}"#;
         let long = format!(r#"{{"items":["/{}"]}}"#, "a".repeat(LONGEST));
         let nobody = r#"{"items":["/a"],"distribution":"E9"}"#;
-        let rows: [(Method, &[(&str, &str)], &str, u16); 8] = [
+        type Fields = &'static [(&'static str, &'static str)];
+        let rows: [(Method, Fields, &str, u16); 8] = [
             (Method::GET, &[JSON], order, 405),
             (Method::POST, &[], order, 415),
             (Method::POST, &[("content-type", "text/plain")], order, 415),
