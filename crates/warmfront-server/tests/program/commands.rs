@@ -40,7 +40,7 @@ fn exit_codes_are_the_contracts() {
         (vec!["run", &broken], 1),
         (vec!["run", &no_yaml], 1),
         (vec!["run", &missing], 2),
-        (vec!["run", "--profile", "rfc9111", &good], 2),
+        (vec!["run", "--profile", "rfc2616", &good], 2),
         (vec!["run", "--virtual-clock", "--admin", "off", &good], 2),
         (vec!["run", "--virtual-clock", "--admin", "0.0.0.0:0", &good], 2),
         (vec!["explain", &good, "http://localhost/"], 0),

@@ -297,7 +297,7 @@ fn a_cache_directory_that_cannot_be_used_is_refused() {
     drop(first);
     let small = [&flags[..], &["--cache-disk", "1MiB"]].concat();
     let Err(said) = Program::start(&template, &small) else { panic!("1 MiB is too small") };
-    assert!(said.contains("exit status: 3") && said.contains("too small"), "{said}");
+    assert!(said.contains("exit status: 2") && said.contains("needs 16 MiB at least"), "{said}");
 }
 
 /// Asks for what was complete when the program was killed.
