@@ -28,9 +28,12 @@ impl Route<'_> {
         let (rules, answer) = (self.behavior.rules, &response.head);
         // Before the viewer learns that something has changed.
         if invalidates(rules, &self.head.method, answer.status) {
+            // The answer is as young as its own change, unless a purge or another change of the same URI came
+            // between the two.
+            let (before, place) = (purges.epoch(), self.place_of_get());
+            let is_untouched = !purges.outdates(place.key(), epoch, || None);
             let changed = self.changed(&answer.headers);
-            // The answer is as young as its own change, unless there was a purge between the two.
-            epoch = if changed == epoch + 1 { changed } else { epoch };
+            epoch = if is_untouched && changed == before + 1 { changed } else { epoch };
         }
         let storable = origination.storable(by, &headers, answer.status, &answer.headers, delay);
         if let Storable::For(lifetime) = storable
