@@ -190,6 +190,8 @@ impl Player {
                         .is_some_and(|gate| gate.is_open || !gate.waiting.is_empty())
                 };
                 let failures = self.comes(step.line, comes).await;
+                // Who was sent before is there before the gate opens, at its place.
+                self.settle().await;
                 self.stage
                     .tell(|world| world.gates.entry(gate.clone()).or_default().is_open = true);
                 failures

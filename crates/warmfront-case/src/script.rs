@@ -183,6 +183,8 @@ pub(crate) enum TargetMatch {
 pub(crate) enum Uses {
     /// Exactly so often.
     Times(u64),
+    /// Exactly once, by a request that carries what it must; one that does not is left to another line.
+    Fitting,
     /// As often as it is asked for, also never; scripted answers go first.
     Always,
 }

@@ -3,7 +3,8 @@
 //! How to start the program and how to trust its certificate is the caller's: a [`Connect`] gives a
 //! connection that speaks bytes, so this crate needs no TLS. The program must have been started with a
 //! virtual clock; `POST /clock/advance?ms=N` turns it and answers with its date, as milliseconds since
-//! 1970 in decimal digits.
+//! 1970 in decimal digits. A header `Requests-Begun`, if there is one, says how many requests have reached the
+//! program so far: so it is known that those which were sent are there, and not still on their way.
 
 use std::any::Any;
 use std::net::SocketAddr;
@@ -36,12 +37,52 @@ pub type Connect = Arc<
     dyn Fn(Via, String) -> BoxFuture<'static, std::io::Result<Box<dyn Io>>> + Send + Sync + 'static,
 >;
 
+/// Turns of the clock by nothing that a settling waits for requests that are on their way.
+const LONGEST_WAY: usize = 100;
+
+/// The requests that were sent.
+#[derive(Debug, Default)]
+struct Sends {
+    all: AtomicU64,
+    /// Those without an answer.
+    outstanding: AtomicU64,
+    /// Those that the program never saw: it could not read them, or their viewer left.
+    lost: AtomicU64,
+}
+
+impl Sends {
+    fn begin(self: &Arc<Self>) -> Sending {
+        self.all.fetch_add(1, Ordering::Relaxed);
+        self.outstanding.fetch_add(1, Ordering::Relaxed);
+        Sending(self.clone())
+    }
+
+    /// Whether all have reached a program that has seen `begun`.
+    fn are_there(&self, begun: u64) -> bool {
+        let missing = self.all.load(Ordering::Relaxed).saturating_sub(begun);
+        if self.outstanding.load(Ordering::Relaxed) == 0 {
+            self.lost.store(missing, Ordering::Relaxed);
+        }
+        missing <= self.lost.load(Ordering::Relaxed)
+    }
+}
+
+/// A request without an answer.
+struct Sending(Arc<Sends>);
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.0.outstanding.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The program, reached over sockets.
 pub struct SocketTarget {
     connect: Connect,
     admin: SocketAddr,
     /// The program's date, in milliseconds since 1970.
     now: AtomicU64,
+    sends: Arc<Sends>,
     /// Ends the program when the case is over.
     _kept: Mutex<Box<dyn Any + Send>>,
 }
@@ -61,12 +102,14 @@ impl SocketTarget {
         kept: impl Any + Send,
     ) -> Result<Self, BoxError> {
         let kept = Mutex::new(Box::new(kept) as Box<dyn Any + Send>);
-        let target = Self { connect, admin, now: AtomicU64::new(0), _kept: kept };
+        let (now, sends) = Default::default();
+        let target = Self { connect, admin, now, sends, _kept: kept };
         target.turn(Duration::ZERO).await?;
         Ok(target)
     }
 
-    async fn turn(&self, by: Duration) -> Result<(), BoxError> {
+    /// Turns the clock; returned is how many requests have reached the program, if it tells.
+    async fn turn(&self, by: Duration) -> Result<Option<u64>, BoxError> {
         let stream = TcpStream::connect(self.admin).await?;
         let request = http::Request::post(format!("/clock/advance?ms={}", by.as_millis()))
             .header(http::header::HOST, self.admin.to_string())
@@ -74,6 +117,8 @@ impl SocketTarget {
         let via = Via { scheme: Scheme::Http, version: http::Version::HTTP_11, viewer: 0 };
         let reply = exchange(Box::new(stream), request, via).await?;
         let status = reply.status();
+        let begun = reply.headers().get("requests-begun").and_then(|begun| begun.to_str().ok());
+        let begun = begun.and_then(|begun| begun.parse().ok());
         let body = reply.into_body().collect().await?.to_bytes();
         let text = String::from_utf8_lossy(&body);
         if status != http::StatusCode::OK {
@@ -88,7 +133,7 @@ impl SocketTarget {
             format!("/clock/advance answers {:?}, not the date in milliseconds", text.trim())
         })?;
         self.now.store(now, Ordering::Relaxed);
-        Ok(())
+        Ok(begun)
     }
 }
 
@@ -98,8 +143,9 @@ impl Target for SocketTarget {
         request: http::Request<CaseBody>,
         via: Via,
     ) -> BoxFuture<'static, Result<Reply, SendError>> {
-        let connect = self.connect.clone();
+        let (connect, sending) = (self.connect.clone(), self.sends.begin());
         Box::pin(async move {
+            let _sending = sending;
             let name = server_name(&request);
             let failed = |error: BoxError| SendError(error.to_string());
             let io = connect(via, name).await.map_err(|error| failed(error.into()))?;
@@ -108,7 +154,7 @@ impl Target for SocketTarget {
     }
 
     fn advance(&self, by: Duration) -> BoxFuture<'_, Result<(), BoxError>> {
-        Box::pin(self.turn(by))
+        Box::pin(async move { self.turn(by).await.map(drop) })
     }
 
     fn now(&self) -> SystemTime {
@@ -141,11 +187,16 @@ impl Target for SocketTarget {
     }
 
     /// A round trip to the program: it was scheduled and answered, so what was ready before has had
-    /// its turn.
+    /// its turn. Several, while requests are on their way to it.
     fn settle(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            // A program that is gone shows in the step that follows.
-            let _ = self.turn(Duration::ZERO).await;
+            for _ in 0..LONGEST_WAY {
+                match self.turn(Duration::ZERO).await {
+                    Ok(Some(begun)) if !self.sends.are_there(begun) => {}
+                    // A program that is gone shows in the step that follows.
+                    _ => break,
+                }
+            }
             for _ in 0..20 {
                 tokio::task::yield_now().await;
             }

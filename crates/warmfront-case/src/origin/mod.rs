@@ -9,12 +9,13 @@ mod wire;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::compare;
-use crate::outcome::Failure;
+use crate::outcome::{Failure, Mismatch};
 use crate::script::{Answer, Case, TargetMatch, Uses};
 use crate::stage::Stage;
 use wire::Received;
@@ -84,6 +85,7 @@ impl ScriptedOrigin {
         let entries = self.script.entries();
         let missing = entries.iter().filter_map(|Entry { answer, used }| match answer.uses {
             Uses::Times(times) if *used < times => Some((answer, *used, times)),
+            Uses::Fitting if *used == 0 => Some((answer, 0, 1)),
             _ => None,
         });
         missing
@@ -162,9 +164,10 @@ impl Script {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes the request, and finds its answer: the first line that fits and is not used up, then the
-    /// last `always`. What the request must carry is checked, and missed with a complaint.
+    /// Notes the request, and finds its answer: the first line that fits and is not used up (a `fitting` one
+    /// only by what the request carries, too), then the last `always`. What the request must carry is checked, and missed with a complaint.
     fn answer_for(&self, received: &Received) -> Option<Arc<Answer>> {
+        let now = self.stage.look(|world| world.now);
         let answer = {
             let mut entries = self.entries();
             let fits = |entry: &&mut Entry| {
@@ -178,6 +181,7 @@ impl Script {
             };
             let scripted = entries.iter_mut().filter(fits).find(|entry| match entry.answer.uses {
                 Uses::Times(times) => entry.used < times,
+                Uses::Fitting => entry.used == 0 && lacks(&entry.answer, received, now).is_empty(),
                 Uses::Always => false,
             });
             let entry = match scripted {
@@ -193,15 +197,18 @@ impl Script {
             })
         };
         let request = format!("{} {}", received.method, received.target);
-        let now = self.stage.tell(|world| {
+        self.stage.tell(|world| {
             world.origins.entry(self.name.clone()).or_default().requests.push(request.clone());
-            world.now
         });
         let Some(answer) = answer else {
             let open: Vec<String> = self
                 .entries()
                 .iter()
-                .filter(|entry| entry.answer.uses != Uses::Times(entry.used))
+                .filter(|entry| match entry.answer.uses {
+                    Uses::Times(times) => entry.used < times,
+                    Uses::Fitting => entry.used == 0,
+                    Uses::Always => true,
+                })
                 .map(|entry| format!("line {} would still answer", entry.answer.line))
                 .collect();
             let problem =
@@ -209,10 +216,7 @@ impl Script {
             self.complain(problem, received.shown().chain(open).collect());
             return None;
         };
-        let mut mismatches = compare::headers(&answer.headers, &received.headers, now);
-        if let Some(body) = &answer.body {
-            mismatches.extend(compare::body(body, &received.body, false, now));
-        }
+        let mismatches = lacks(&answer, received, now);
         if !mismatches.is_empty() {
             let problem = format!("origin {} got a request that is not as written", self.name);
             let mut failure = self.failure(answer.line, problem);
@@ -241,4 +245,13 @@ impl Script {
             context: Vec::new(),
         }
     }
+}
+
+/// What a request does not carry that `answer` asks for.
+fn lacks(answer: &Answer, received: &Received, now: SystemTime) -> Vec<Mismatch> {
+    let mut mismatches = compare::headers(&answer.headers, &received.headers, now);
+    if let Some(body) = &answer.body {
+        mismatches.extend(compare::body(body, &received.body, false, now));
+    }
+    mismatches
 }

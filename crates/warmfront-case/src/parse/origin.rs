@@ -23,6 +23,7 @@ const WORDS: &[&str] = &[
     "body",
     "times",
     "always",
+    "fitting",
 ];
 
 /// The origin's name, and the answer or the state the statement gives it.
@@ -166,6 +167,7 @@ impl Writing {
             "no-length" => self.framing = Some(Framing::Close),
             "times" => self.uses = Some(Uses::Times(cursor.number()?)),
             "always" => self.uses = Some(Uses::Always),
+            "fitting" => self.uses = Some(Uses::Fitting),
             "raw" => self.raw = Some(raw(cursor)?),
             other => {
                 let hint = suggest::did_you_mean(other, WORDS);

@@ -62,6 +62,7 @@ fn every_form_of_an_origins_answer_is_read() {
         "raw <<\n    HTTP/1.1 200 OK\n    Content-Length: 0\n\n",
         "200 \"x\" times 3",
         "200 \"x\" always",
+        "200 \"x\" fitting",
     ] {
         accepted(&format!("origin a: GET /a -> {answer}\nviewer 1: GET /a <- 200"));
     }

@@ -138,6 +138,21 @@ async fn answers_go_in_order_and_always_comes_last() {
 }
 
 #[tokio::test]
+async fn a_fitting_answer_is_for_the_request_that_carries_what_it_names() {
+    let origin = |uses: &str| {
+        [1, 2]
+            .map(|foo| format!("origin app: GET /a  foo: {foo} -> 200 \"{foo}\"{uses}\n"))
+            .concat()
+    };
+    let ask = |foo: u8| format!("viewer 1: GET /a  foo: {foo} <- 200 \"{foo}\"\n");
+    passes(&[origin("; fitting"), ask(2), ask(1)].concat()).await;
+    fails(&[origin(""), ask(2)].concat(), 1, "not as written").await;
+    let script = [origin("; fitting"), ask(1), ask(3)].concat();
+    fails(&script, 4, "which no line of the case answers").await;
+    fails(&[origin("; fitting"), ask(2)].concat(), 1, "was never asked for this").await;
+}
+
+#[tokio::test]
 async fn requests_are_counted() {
     let script = "origin app: GET /a -> 200 always\nviewers 1..4: GET /a <- 200";
     passes(&format!("{script}\nexpect origin app count 4\nawait origin app count 3")).await;

@@ -120,7 +120,7 @@ impl Admin {
         }
     }
 
-    /// For tests only: turns the engine's clock.
+    /// For tests only: turns the engine's clock, and tells how many requests have come.
     fn advance(&self, method: &Method, query: Option<&str>) -> Response<Full<Bytes>> {
         if method != Method::POST {
             return not_allowed("POST");
@@ -132,7 +132,9 @@ impl Admin {
                 clock.advance(Duration::from_millis(milliseconds));
                 // The new date, in milliseconds since 1970.
                 let now = clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-                text(StatusCode::OK, &now.as_millis().to_string())
+                let mut reply = text(StatusCode::OK, &now.as_millis().to_string());
+                reply.headers_mut().insert("requests-begun", self.counters.begun().into());
+                reply
             }
             _ => text(StatusCode::BAD_REQUEST, "write POST /clock/advance?ms=N\n"),
         }

@@ -198,6 +198,7 @@ impl<A: Answers> Exchange<A> {
     ) -> impl Future<Output = Result<Response<Delivered<A>>, Infallible>> {
         async move {
             let in_flight = self.pulse.request_begins();
+            self.serving.counters.request_begins();
             let (mut head, incoming) = request.into_parts();
             let handover = head.extensions.remove::<OnUpgrade>().map(handover);
             if let Some(handover) = &handover {

@@ -45,6 +45,7 @@ const ORIGIN_ERRORS: [&str; 10] = [
 /// Everything the program counts. Reading and adding never wait.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
+    begun: AtomicU64,
     requests: [AtomicU64; RESULTS.len()],
     lookups: [AtomicU64; Verdict::NAMES.len()],
     fetches: [AtomicU64; Came::NAMES.len()],
@@ -81,6 +82,16 @@ pub(crate) struct Gauge {
 }
 
 impl Counters {
+    /// A request is there.
+    pub(crate) fn request_begins(&self) {
+        self.begun.fetch_add(1, Relaxed);
+    }
+
+    /// How many requests have come, those that nobody could read among them.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun.load(Relaxed) + self.refused.load(Relaxed)
+    }
+
     /// A request is over.
     pub(crate) fn request(&self, record: &AccessRecord) {
         let last = RESULTS.len() - 1;
@@ -169,6 +180,14 @@ impl Counters {
     pub(crate) fn prometheus(&self, gauges: &[Gauge]) -> String {
         let mut out = String::with_capacity(4096);
         let read = |counter: &AtomicU64| counter.load(Relaxed);
+        let begun = "warmfront_requests_begun_total";
+        family(
+            &mut out,
+            begun,
+            "counter",
+            "Requests that have begun; less those that are over, it is those under way.",
+        );
+        let _ = writeln!(out, "{begun} {}", read(&self.begun));
         family(
             &mut out,
             "warmfront_requests_total",
