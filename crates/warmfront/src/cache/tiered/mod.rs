@@ -170,11 +170,13 @@ impl Storage for TieredStorage {
         if known.is_some() && self.tiers.has_newer(key, known) {
             return;
         }
-        self.tiers.disk.remove(&object_name(key));
+        // Which fragments there are, only the head tells.
         let kept = self.tiers.memory.peek(key);
+        let kept = known.cloned().or(kept).or_else(|| self.tiers.on_disk(key).map(Arc::new));
+        self.tiers.disk.remove(&object_name(key));
         self.tiers.memory.remove(key, known);
-        if let Some(response) = known.or(kept.as_ref()) {
-            self.tiers.remove_fragments_of(response);
+        if let Some(response) = kept {
+            self.tiers.remove_fragments_of(&response);
         }
     }
 
@@ -279,16 +281,18 @@ impl Tiers {
             return !known.is_some_and(|known| Arc::ptr_eq(known, &kept));
         }
         // Memory has let go of it. What was read from the disk has no identity but the time it was stored.
+        let Some(kept) = self.on_disk(key) else { return false };
+        known.is_none_or(|known| kept.meta.stored_at > known.meta.stored_at)
+    }
+
+    /// What the disk has under `key`, where that takes no waiting: as for one that has just been read, most likely.
+    fn on_disk(&self, key: &[u8]) -> Option<StoredResponse> {
         let content = match self.disk.get(&object_name(key)) {
-            Lookup::Nothing => return false,
+            Lookup::Nothing => None,
             Lookup::Here(content) => Some(content),
-            // Where the system would have to read: most likely it is what is known, which was read, too.
             Lookup::OnDisk(read) => read.at_once().flatten(),
-        };
-        let Some(content) = content else { return false };
-        let now = self.clock.monotonic();
-        let Some((head, _)) = content::decode_head(&content, now) else { return false };
-        known.is_none_or(|known| head.meta.stored_at > known.meta.stored_at)
+        }?;
+        content::decode(&content, self.clock.monotonic())
     }
 
     fn remove_fragments_of(&self, response: &StoredResponse) {
