@@ -29,7 +29,7 @@ pub(crate) struct ScriptedOrigin {
     /// The listener's task; without one, connections are refused.
     listener: Option<JoinHandle<()>>,
     /// Bound and never listening: while no listener has the port, nobody else gets it.
-    _reserved: TcpSocket,
+    reserved: TcpSocket,
 }
 
 /// What every connection of an origin shares.
@@ -54,8 +54,8 @@ impl ScriptedOrigin {
             Arc::new(Script { name: name.to_owned(), case, stage, entries: Mutex::default() });
         let reserved = bind((Ipv4Addr::LOCALHOST, 0).into())?;
         let address = reserved.local_addr()?;
-        let listener = Some(accept(bind(address)?.listen(1024)?, script.clone()));
-        Ok(Self { name: name.to_owned(), address, script, listener, _reserved: reserved })
+        let listener = Some(accept(listen_beside(&reserved, address)?, script.clone()));
+        Ok(Self { name: name.to_owned(), address, script, listener, reserved })
     }
 
     /// Adds an answer to the script.
@@ -72,7 +72,7 @@ impl ScriptedOrigin {
                 let _ = listener.await;
             }
             (None, true) => {
-                let listener = bind(self.address)?.listen(1024)?;
+                let listener = listen_beside(&self.reserved, self.address)?;
                 self.listener = Some(accept(listener, self.script.clone()));
             }
             (unchanged, _) => self.listener = unchanged,
@@ -107,6 +107,15 @@ impl Drop for ScriptedOrigin {
             listener.abort();
         }
     }
+}
+
+/// A listener on the port of `reserved`, which shares it for this moment only: the kernel gives a port that all
+/// who have it would share to anybody who asks for any.
+fn listen_beside(reserved: &TcpSocket, address: SocketAddr) -> std::io::Result<TcpListener> {
+    reserved.set_reuseaddr(true)?;
+    let listener = bind(address).and_then(|socket| socket.listen(1024));
+    reserved.set_reuseaddr(false)?;
+    listener
 }
 
 /// Two sockets with SO_REUSEADDR may share a port as long as only one listens.
@@ -254,4 +263,21 @@ fn lacks(answer: &Answer, received: &Received, now: SystemTime) -> Vec<Mismatch>
         mismatches.extend(compare::body(body, &received.body, false, now));
     }
     mismatches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_else_gets_the_port_of_an_origin_that_refuses() {
+        let case = Case::parse("a.case", "distribution: a.yml\nviewer 1: GET / <- 200").unwrap();
+        let mut origin =
+            ScriptedOrigin::start("a", Arc::new(case), Arc::new(Stage::new())).unwrap();
+        for accepts in [true, false, true, false] {
+            origin.listen(accepts).await.unwrap();
+            assert_eq!(TcpStream::connect(origin.address).await.is_ok(), accepts);
+            assert!(bind(origin.address).is_err(), "while it accepts: {accepts}");
+        }
+    }
 }
